@@ -40,8 +40,11 @@ def _environment() -> None:
 
     if settings.configured:
         raise pytest.UsageError("Django was set up before tests/conftest.py: unset DJANGO_SETTINGS_MODULE")
+    servers.sweep()
     scratch = Path(tempfile.mkdtemp(prefix=f"zeren-{os.getpid()}-tests-"))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    for name in ("media", "static"):
+        (scratch / name).mkdir()
     os.environ.update(
         DJANGO_SETTINGS_MODULE="config.settings",
         ZEREN_ENV="test",
@@ -327,7 +330,8 @@ class _Databases:
 
     def _new_directory(self, name: str) -> Path:
         directory = self.directory / name
-        (directory / "media").mkdir(parents=True)
+        for folder in ("media", "static"):
+            (directory / folder).mkdir(parents=True)
         return directory
 
     def _make_template(self) -> Path:

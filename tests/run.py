@@ -52,17 +52,22 @@ def browser_tests_need_servers() -> bool:
     return any(re.search(r"\b(postgres_only|redis_only|pg_url|redis_url)\b", path.read_text("utf-8")) for path in sources)
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: unlike Ctrl-C it did not reach pytest."""
+
+
 def call(command: list[str], environment: dict[str, str]) -> int:
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, preexec_fn=servers.die_with_parent(signal.SIGINT))
     try:
         return process.wait()
-    except BaseException:
-        # Ctrl-C reached pytest as well; a SIGTERM to this script did not
-        for patience in (15, 5):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(patience if patience == 15 else 5)
+    except BaseException as reason:
+        if isinstance(reason, Ended):
+            process.send_signal(signal.SIGINT)
+        for patience in (20, 5):  # time for pytest to end what it started
+            try:
+                process.wait(patience)
                 break
-            with contextlib.suppress(ProcessLookupError):
+            except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
         else:
             process.kill()
@@ -139,7 +144,7 @@ class Runner:
 
 
 def interrupted(signum, _frame) -> None:
-    raise KeyboardInterrupt(f"signal {signum}")
+    raise Ended(signum)
 
 
 def main() -> int:
