@@ -23,7 +23,6 @@ VERBS = {
     "scheme.issued": _("下达《{title}》:{offices}个处室,{tasks}项任务"),
     "task.assigned": _("交办事项:{title}"),
     "task.accepted": _("签收"),
-    "task.draft_saved": _("保存草稿"),
     "task.evidence_added": _("上传佐证材料 {name}"),
     "task.evidence_removed": _("移除佐证材料 {name}"),
     "task.submitted": _("报送(第{number}次)"),

@@ -114,9 +114,7 @@ class Task(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state="issued", accepted_at=None)
-                | Q(state="cancelled")
-                | Q(accepted_at__isnull=False),
+                condition=Q(state="issued", accepted_at=None) | Q(state="cancelled") | Q(accepted_at__isnull=False),
                 name="task_past_issue_is_accepted",
             ),
             models.CheckConstraint(
