@@ -6,10 +6,10 @@ from django.views.i18n import set_language
 
 from accounts import views as account_views
 from config import views
-from workflow import views as workflow_views
+from workflow.views.home import home
 
 urlpatterns = [
-    path("", workflow_views.home, name="home"),
+    path("", home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("i18n/setlang/", login_not_required(set_language), name="set_language"),
     path("about/source/", views.source, name="source"),

@@ -1,4 +1,6 @@
-from django.urls import path
+"""The screens of the steps, by what they are about."""
+
+from workflow.views import coordination, scorecards, tasks
 
 app_name = "workflow"
-urlpatterns: list[path] = []
+urlpatterns = [*tasks.urlpatterns, *scorecards.urlpatterns, *coordination.urlpatterns]

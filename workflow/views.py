@@ -1,2 +1,0 @@
-def home(request):
-    raise NotImplementedError
