@@ -1,4 +1,4 @@
-"""Everything the tests share. See docs/testing.md or ``python tests/run.py --help`` for how to run them.
+"""Everything the tests share. ``python tests/run.py --help`` says how to run them.
 
 The environment is set here, before Django reads its settings: a test never touches the developer's own database,
 media files or Redis.
@@ -21,10 +21,11 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from tests import servers
-from tests.servers import MISSING, LiveApp, Missing
+from tests.servers import MISSING, LiveApp
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = ROOT / "artefacts"
@@ -32,6 +33,23 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 # sqlite, postgres, browser: set by tests/run.py; empty when pytest is called by hand
 PASS = os.environ.get("ZEREN_TEST_PASS", "")
+# what a developer may have set for his own site
+SITE_SETTINGS = [
+    "ALLOWED_HOSTS",
+    "BEHIND_PROXY",
+    "CSRF_TRUSTED_ORIGINS",
+    "DB_POOL",
+    "DEBUG",
+    "EVIDENCE_MAX_BYTES",
+    "JOBS_ENGINE",
+    "PROXY_COUNT",
+    "SCAN_INTERVAL_SECONDS",
+    "SERVE_HTTPS",
+    "SOURCE_URL",
+    "SSL_REDIRECT",
+    "TIME_ZONE",
+    "WEBSOCKET_ORIGINS",
+]
 
 
 def _environment() -> None:
@@ -45,6 +63,8 @@ def _environment() -> None:
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     for name in ("media", "static"):
         (scratch / name).mkdir()
+    for name in SITE_SETTINGS:
+        os.environ.pop(name, None)
     os.environ.update(
         DJANGO_SETTINGS_MODULE="config.settings",
         ZEREN_ENV="test",
@@ -55,10 +75,7 @@ def _environment() -> None:
         TEST_SQLITE_FILE=str(scratch / "test.sqlite3"),
         CHANNEL_PREFIX=f"test-{WORKER}",
     )
-    if not os.environ.get("ZEREN_TEST_PASS"):
-        # by hand: only an explicitly given PostgreSQL is taken over from the environment
-        if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
-            os.environ["DATABASE_URL"] = ""
+    # called by hand, a PostgreSQL given in DATABASE_URL is used; any other database in it is left alone
     if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
         os.environ["DATABASE_URL"] = f"sqlite:///{scratch / 'unused.sqlite3'}"
     if os.environ.get("REDIS_URL") and WORKER.startswith("gw"):
@@ -73,6 +90,9 @@ def _environment() -> None:
 _environment()
 ON_POSTGRES = os.environ["DATABASE_URL"].startswith("postgres")
 WITH_REDIS = bool(os.environ["REDIS_URL"])
+# the time of a single example says nothing on a busy machine; pytest-timeout bounds the whole test
+hypothesis.settings.register_profile("zeren", deadline=None)
+hypothesis.settings.load_profile("zeren")
 
 
 # ---------------------------------------------------------------- which tests run where
@@ -120,12 +140,10 @@ def _flushes(item: pytest.Item) -> bool:
     cls = getattr(item, "cls", None)
     if cls and issubclass(cls, TransactionTestCase):
         return not issubclass(cls, TestCase)
+    if "transactional_db" in getattr(item, "fixturenames", ()):
+        return True
     marker = item.get_closest_marker("django_db")
-    return bool(
-        "transactional_db" in getattr(item, "fixturenames", ())
-        or marker
-        and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
-    )
+    return bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
 
 
 @pytest.hookimpl(trylast=True)
@@ -198,33 +216,68 @@ def _artefact(item: pytest.Item, suffix: str) -> Path:
 
 
 # ---------------------------------------------------------------- safe defaults
-def _lift_audit_guard() -> None:
-    """The audit table refuses UPDATE and DELETE by trigger. The flush after a transactional test must empty it:
-    the triggers are removed for the flush and put back."""
+_migrated_rows: dict[str, dict[str, str]] = {}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Remember the rows that migrations created, to put them back after each flush."""
+    from django.apps import apps
+    from django.core import serializers
+    from django.db import connections
+
+    with django_db_blocker.unblock():
+        for alias in connections:
+            rows = _migrated_rows.setdefault(alias, {})
+            tables = set(connections[alias].introspection.table_names())
+            for model in apps.get_models():
+                managed = model._meta.managed and not model._meta.proxy and model._meta.db_table in tables
+                if managed and model._meta.label not in {"contenttypes.ContentType", "auth.Permission"}:
+                    objects = list(model._base_manager.using(alias).order_by("pk"))
+                    if objects:
+                        rows[model._meta.label] = serializers.serialize("json", objects, use_natural_foreign_keys=True)
+
+
+def _restore_migrated_rows(alias: str) -> None:
+    from django.apps import apps
+    from django.core import serializers
+
+    for label, rows in _migrated_rows.get(alias, {}).items():
+        if not apps.get_model(label)._base_manager.using(alias).exists():  # post_migrate may have made them again
+            for row in serializers.deserialize("json", rows, using=alias):
+                row.save(using=alias)
+
+
+def _make_flush_complete() -> None:
+    """After a transactional test Django empties all tables. The audit table refuses that by trigger, so the guard is
+    lifted for the flush and put back; and the rows that migrations created are restored."""
     from django.db import connections
     from django.test import TransactionTestCase
 
     flush = TransactionTestCase._fixture_teardown
+    has_guard = importlib.util.find_spec("audit.guard") is not None
 
     @functools.wraps(flush)
-    def guarded(self):
-        if importlib.util.find_spec("audit.guard") is None:
-            return flush(self)
-        from audit import guard
-
+    def complete(self):
         touched = [connections[alias] for alias in self._databases_names(include_mirrors=False)]
-        for connection in touched:
-            guard.remove(connection)
-        try:
-            return flush(self)
-        finally:
+        if has_guard:
+            from audit import guard
+
             for connection in touched:
-                guard.install(connection)
+                guard.remove(connection)
+        try:
+            flush(self)
+            for connection in touched:
+                _restore_migrated_rows(connection.alias)
+        finally:
+            if has_guard:
+                for connection in touched:
+                    guard.install(connection)
 
-    TransactionTestCase._fixture_teardown = guarded
+    TransactionTestCase._fixture_teardown = complete
 
 
-_lift_audit_guard()
+_make_flush_complete()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -310,7 +363,7 @@ class _Databases:
 
     def environment(self, database_url: str, directory: Path) -> dict[str, str]:
         drop = {"TEST_SQLITE_FILE", "ZEREN_TEST_SUMMARY", "DJANGO_ALLOW_ASYNC_UNSAFE"}
-        kept = {k: v for k, v in os.environ.items() if k not in drop and not k.startswith("PYTEST_")}
+        kept = {key: value for key, value in os.environ.items() if key not in drop and not key.startswith("PYTEST_")}
         return kept | {
             "ZEREN_ENV": "test",
             "DATABASE_URL": database_url,
@@ -417,7 +470,8 @@ CHROMIUM_ARGUMENTS = [
 ]
 HEIGHTS = {1366: 768, 360: 740}
 REPORT_CSP = """document.addEventListener('securitypolicyviolation', e =>
-  console.error('CSP violation: ' + e.effectiveDirective + ' blocked ' + (e.blockedURI || 'inline') + ' at ' + e.sourceFile + ':' + e.lineNumber))"""
+  console.error('CSP violation: ' + e.effectiveDirective + ' blocked ' + (e.blockedURI || 'inline') +
+    ' at ' + e.sourceFile + ':' + e.lineNumber))"""
 
 
 @pytest.fixture(scope="session")
@@ -458,8 +512,9 @@ class BrowserGuard:
         context.on("page", lambda page: page.on("websocket", lambda line: self._host(line.url)))
 
     def _console(self, message) -> None:
-        if message.type == "error":
-            where = message.location or {}
+        where = message.location or {}
+        # a page without a template of its own (a download, /healthz) makes Chromium ask for an icon
+        if message.type == "error" and not str(where.get("url", "")).endswith("/favicon.ico"):
             self._note(f"console error: {message.text} ({where.get('url', '')}:{where.get('lineNumber', '')})")
 
     def remaining(self) -> list[str]:

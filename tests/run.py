@@ -49,7 +49,9 @@ def say(text: str = "") -> None:
 
 def browser_tests_need_servers() -> bool:
     sources = (ROOT / "tests" / "browser").rglob("*.py")
-    return any(re.search(r"\b(postgres_only|redis_only|pg_url|redis_url)\b", path.read_text("utf-8")) for path in sources)
+    return any(
+        re.search(r"\b(postgres_only|redis_only|pg_url|redis_url)\b", path.read_text("utf-8")) for path in sources
+    )
 
 
 class Ended(KeyboardInterrupt):
@@ -103,10 +105,7 @@ class Runner:
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         if with_servers:
             environment |= self.urls
-        if not name.startswith("browser"):
-            parallel = ["-n", os.environ.get("TEST_WORKERS", "2")]
-        else:
-            parallel = ["-n", "0"]
+        parallel = ["-n", "0" if name.startswith("browser") else os.environ.get("TEST_WORKERS", "2")]
         where = [] if self.arguments or not name.startswith("browser") else ["tests/browser"]
         with tempfile.NamedTemporaryFile(suffix=".json") as summary:
             environment |= {"ZEREN_TEST_PASS": name, "ZEREN_TEST_SUMMARY": summary.name}
@@ -118,10 +117,14 @@ class Runner:
         # a selection given by hand may have nothing in this pass; a whole pass without a single test is a mistake
         empty_is_fine = bool(self.arguments) or name == "browser-servers" or (bool(self.missing) and not REQUIRE_ALL)
         good = code == 0 or (code == NO_TESTS and empty_is_fine)
-        notes = [f"{counts.get(key, 0)} {key}" for key in ("passed", "failed", "error", "skipped", "xfailed") if counts.get(key)]
+        notes = [
+            f"{counts.get(key, 0)} {key}"
+            for key in ("passed", "failed", "error", "skipped", "xfailed")
+            if counts.get(key)
+        ]
         if code == NO_TESTS:
             notes.append("没有测试 · no tests")
-        elif not counts:
+        elif not counts or code not in (0, 1):
             notes.append(f"pytest 中断 · pytest broke off ({code})")
         if with_servers and self.missing:
             notes += self.missing.values()
@@ -133,7 +136,8 @@ class Runner:
         for name, good, notes, _counts in self.results:
             say(f"{'通过 PASS' if good else '失败 FAIL'}  {PASSES[name]}: {notes}")
         total = {
-            key: sum(counts.get(key, 0) for *_rest, counts in self.results) for key in ("passed", "failed", "error", "skipped")
+            key: sum(counts.get(key, 0) for *_rest, counts in self.results)
+            for key in ("passed", "failed", "error", "skipped")
         }
         good = all(good for _name, good, *_rest in self.results)
         say(
@@ -152,7 +156,9 @@ def main() -> int:
     extra = words[words.index("--") + 1 :] if "--" in words else []
     words = words[: words.index("--")] if "--" in words else words
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("passes", nargs="*", metavar="pass", help="sqlite, postgres, browser; all of them if none is named")
+    parser.add_argument(
+        "passes", nargs="*", metavar="pass", help="sqlite, postgres, browser; all of them if none is named"
+    )
     chosen = parser.parse_args(words).passes or ["sqlite", "postgres", "browser"]
     if unknown := set(chosen) - set(PASSES):
         parser.error(f"unknown pass: {', '.join(sorted(unknown))}; pytest's arguments come after --")

@@ -81,7 +81,9 @@ def postgres_bin() -> Path | None:
         places.append(Path(os.environ["PG_BIN"]))
     if config := shutil.which("pg_config"):
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            places.append(Path(subprocess.run([config, "--bindir"], capture_output=True, text=True, timeout=10).stdout.strip()))
+            places.append(
+                Path(subprocess.run([config, "--bindir"], capture_output=True, text=True, timeout=10).stdout.strip())
+            )
     versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
     places += sorted(versions, key=lambda path: int(path.parent.name), reverse=True)
     if initdb := shutil.which("initdb"):
@@ -209,7 +211,7 @@ class Server:
 
 
 class Postgres(Server):
-    """PostgreSQL with an ordinary role ``zeren`` (may create databases, is no superuser) and a database of that name."""
+    """PostgreSQL with a database ``zeren`` and a role of that name: it may create databases, but is no superuser."""
 
     name = "postgres"
     stop_signal = signal.SIGINT  # fast shutdown
@@ -258,7 +260,9 @@ class Postgres(Server):
             "deadlock_timeout": "500ms",
             "timezone": "UTC",
         }
-        return [str(self.bindir / "postgres"), "-D", str(self.data)] + [f"--{key}={value}" for key, value in options.items()]
+        return [str(self.bindir / "postgres"), "-D", str(self.data)] + [
+            f"--{key}={value}" for key, value in options.items()
+        ]
 
     def ready(self) -> bool:
         # the last line of postmaster.pid says so; a connection alone may be answered by "starting up"
@@ -348,7 +352,16 @@ class LiveApp:
         for _ in range(3):
             self.port = self.port or free_port()
             self.process = self._popen(
-                [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(self.port)]
+                [
+                    sys.executable,
+                    "-m",
+                    "uvicorn",
+                    "config.asgi:application",
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    str(self.port),
+                ]
             )
             until = time.monotonic() + patience
             while time.monotonic() < until and self.process.poll() is None:
