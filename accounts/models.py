@@ -13,6 +13,8 @@ class User(AbstractUser):
     """A person who logs in. People are deactivated, never deleted: their name stands in the records."""
 
     name = models.CharField(_("姓名"), max_length=60)
+    # set with a one-time password: no other page opens before the person has chosen one of their own
+    must_change_password = models.BooleanField(_("须修改密码"), default=False)
 
     class Meta:
         verbose_name = _("人员")

@@ -7,6 +7,7 @@ VERBS = {
     "account.logged_out": _("退出"),
     "account.login_failed": _("登录失败"),
     "account.password_changed": _("修改密码"),
+    "account.password_reset": _("重置 {name} 的密码"),
     "account.created": _("新建人员 {name}"),
     "account.changed": _("修改人员 {name}"),
     "account.disabled": _("停用人员 {name}"),
