@@ -102,9 +102,16 @@ def missing_inputs(rule: Rule | None, fact: Fact) -> list[str]:
 def invalid_inputs(rule: Rule | None, fact: Fact, *, available: Decimal | None = None) -> list[str]:
     """Chinese problems of the values that are there; `available` = points (分) a judged score may reach."""
     specs = required_inputs(rule)
-    problems = [message for spec in specs for message in _value_problems(spec, spec.read(fact))]
-    known = {spec.name for spec in specs}
-    problems += [f"本规则不需要“{name}”" for name in sorted(fact.inputs) if name not in known]
+    problems: list[str] = []
+    for spec in specs:
+        value = spec.read(fact)
+        if value is not None:
+            problems += _value_problems(spec, value)
+    if rule is not None and not specs:
+        problems.append("本规则不需要记录")
+    if fact.inputs:
+        known = {spec.name for spec in specs}
+        problems += [f"本规则不需要“{name}”" for name in sorted(fact.inputs) if name not in known]
     if problems:
         return problems
     if rule is not None:
@@ -125,8 +132,8 @@ def check_fact(rule: Rule | None, fact: Fact, *, available: Decimal | None = Non
     return problems
 
 
-def _value_problems(spec: InputSpec, value: Decimal | str | bool | None) -> list[str]:
-    if value is None or isinstance(value, bool):
+def _value_problems(spec: InputSpec, value: Decimal | str | bool) -> list[str]:
+    if isinstance(value, bool):
         return []
     if isinstance(value, str):
         return [] if value in spec.choices else [f"{spec.label}“{value}”不在可选范围:{'、'.join(spec.choices)}"]

@@ -29,17 +29,22 @@ def parse_points(text: str, *, signed: bool = False) -> Decimal:
 
     A leading minus is read only with `signed=True`. Float, int and Decimal are refused with TypeError.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"points are read from text, not from {type(text).__name__}")
-    if not _NUMBER.fullmatch(text):
-        raise PointsError(f"“{text}”不是有效的数:请用半角数字书写,例如 0.5")
+    value = read_exact(text)
     if text.startswith("-") and not signed:
         raise PointsError(f"“{text}”不能是负数")
-    value = Decimal(text)
     problem = size_problem(value)
     if problem:
         raise PointsError(f"“{text}”{problem}")
     return value
+
+
+def read_exact(text: str) -> Decimal:
+    """Read what `format_points` wrote, of any size and sign."""
+    if not isinstance(text, str):
+        raise TypeError(f"points are read from text, not from {type(text).__name__}")
+    if not _NUMBER.fullmatch(text):
+        raise PointsError(f"“{text}”不是有效的数:请用半角数字书写,例如 0.5")
+    return Decimal(text)
 
 
 def size_problem(value: Decimal) -> str | None:

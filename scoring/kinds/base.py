@@ -49,6 +49,7 @@ class Outcome:
     bit: str | None = None
     unresolved: str | None = None
     flag: tuple[str, str | None] | None = None  # (flag kind, effect text)
+    once: str | None = None  # outcomes of the same name speak of the same points: the dearest counts
 
 
 NOTHING = Outcome(Effect.NONE)

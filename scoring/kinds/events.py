@@ -159,7 +159,9 @@ class DeductMultiplied(Rule):
         return (InputSpec("count", f"{self.asked}:数量", "count"),)
 
     def evaluate(self, facts: Sequence[Fact], pot: Pot) -> Outcome:
-        base = pot.rules[self.of]
+        base = pot.rules.get(self.of)
+        if not isinstance(base, DeductPerEvent):
+            return unresolved(f"所指规则“{self.of}”不在此处,无法加倍")
         count = total(facts, "count")
         cost = base.amount * self.factor * count
         steps = (base.amount, self.factor, count)

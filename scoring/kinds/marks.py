@@ -45,7 +45,8 @@ class Zero(Rule):
             return Outcome(Effect.FLAG, inputs=inputs, note=note, flag=(f"zero_{self.scope}", note))
         for part in pot.parts:
             if self.scope == "part" and part.quote == self.part:
-                return Outcome(Effect.COST, part.points, inputs, f"该部分{format_points(part.points)}分不得分")
+                note = f"该部分{format_points(part.points)}分不得分"
+                return Outcome(Effect.COST, part.points, inputs, note, once=self.part)
         decided = decided_cost([fact for fact in facts if fact.holds], "")
         if decided.unresolved is None:
             return decided
