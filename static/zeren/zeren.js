@@ -100,10 +100,13 @@
   // while the line is down, and nothing is shown twice.
   function startLive() {
     var sinceUrl = body.dataset.sinceUrl || "/notifications/since/";
-    var key = "zeren:last:" + (body.dataset.user || ""), stored = memory.get(key);
-    var last = stored !== null ? stored : body.dataset.lastNotification;
-    var silentFirst = last === undefined || last === null || last === "";
-    if (silentFirst) last = "0";
+    var key = "zeren:seen:" + (body.dataset.user || ""), known = null;
+    try { known = JSON.parse(memory.get(key)); } catch (error) { /* not ours */ }
+    // Rows get their number before they are committed, so number 44 may turn up after 45 was read: every look goes a
+    // little further back, and what was already seen is left out by number.
+    var OVERLAP = 10, given = body.dataset.lastNotification, first = !known;
+    var silentFirst = first && (given === undefined || given === "");
+    var last = known ? known.last : Number(given) || 0, seen = known ? known.seen : [];
     var socket = null, tries = 0, timer = null, busy = false, again = false, stopped = false, lastSync = 0;
 
     function state(name) {
@@ -120,7 +123,7 @@
       if (stopped) return;
       if (busy) { again = true; return; }
       busy = true; again = false;
-      fetch(sinceUrl + (sinceUrl.indexOf("?") < 0 ? "?" : "&") + "after=" + encodeURIComponent(last), {
+      fetch(sinceUrl + (sinceUrl.indexOf("?") < 0 ? "?" : "&") + "after=" + Math.max(0, last - OVERLAP), {
         credentials: "same-origin", cache: "no-store", headers: { "Accept": "application/json", "X-Requested-With": "XMLHttpRequest" }
       }).then(function (response) {
         if (response.redirected || response.status === 401 || response.status === 403) { stop(); return null; }
@@ -129,9 +132,14 @@
       }).then(function (data) {
         if (!data) return;
         lastSync = Date.now();
-        var items = (data.items || []).filter(function (item) { return Number(item.id) > Number(last); });
+        var base = last, items = (data.items || []).filter(function (item) { return seen.indexOf(Number(item.id)) < 0; });
         items.sort(function (a, b) { return Number(a.id) - Number(b.id); });
-        if (items.length) { last = String(items[items.length - 1].id); memory.set(key, last); } else if (stored === null) { memory.set(key, last); }
+        items.forEach(function (item) { seen.push(Number(item.id)); last = Math.max(last, Number(item.id)); });
+        seen = seen.slice(-60);
+        memory.set(key, JSON.stringify({ last: last, seen: seen }));
+        // The first look of a session: what the page already knew of is not news.
+        if (first) items = items.filter(function (item) { return Number(item.id) > base; });
+        first = false;
         showUnread(Number(data.unread) || 0);
         showLate(Number(data.late) || 0);
         if (!silentFirst && items.length) {
@@ -491,6 +499,7 @@
     all("details[data-menu][open]").forEach(function (menu) { if (!menu.contains(event.target)) menu.open = false; });
     if (!event.target.closest) return;
     if (event.target.closest("[data-print]")) { window.print(); return; }
+    if (event.target.closest("[data-back]")) { history.back(); return; }
     var dialogLink = event.target.closest("[data-dialog-open]");
     if (dialogLink) { var dialog = doc.querySelector(dialogLink.dataset.dialogOpen); if (dialog && dialog.showModal) { event.preventDefault(); dialog.showModal(); } return; }
     var unfold = event.target.closest("[data-unfold-all]");
