@@ -15,6 +15,7 @@ def run_job(name: str) -> None:
 
     from config.jobs import JOBS
 
+    # the worker's own clock, not the time the message was sent: a late message does all that is due by now
     next(job for job in JOBS if job.name == name).run(timezone.now())
 
 

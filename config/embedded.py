@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from django.db import close_old_connections, connection
+from django.db import connection
 from django.utils import timezone
 
 logger = logging.getLogger("zeren.jobs")
@@ -29,16 +29,24 @@ class EmbeddedJobs:
     def run(self) -> None:
         from config.jobs import JOBS  # the rooms it names need a ready app registry
 
-        due = {job.name: 0.0 for job in JOBS}
+        due = dict.fromkeys((job.name for job in JOBS), 0.0)
         while not self._stop.is_set():
             for job in JOBS:
-                if time.monotonic() < due[job.name]:
+                if time.monotonic() < due[job.name] or self._stop.is_set():
                     continue
                 try:
                     job.run(timezone.now())
                 except Exception:
                     logger.exception("job %s failed; it is tried again at its next turn", job.name)
+                    _give_up_connection()
                 due[job.name] = time.monotonic() + job.every_seconds
-            close_old_connections()
             self._stop.wait(max(0.05, min(due.values()) - time.monotonic()))
+        _give_up_connection()
+
+
+def _give_up_connection() -> None:
+    """The thread keeps one connection between ticks; after an error it may be a dead one, the next tick opens anew."""
+    try:
         connection.close()
+    except Exception as error:
+        logger.warning("connection not closed properly: %s", error)

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from config.embedded import EmbeddedJobs
 from notifications import push
+from notifications.hub import hub
 
 
 class Lifespan:
@@ -24,5 +25,6 @@ class Lifespan:
                 if jobs:
                     await asyncio.to_thread(jobs.stop)
                 push.use_loop(None)
+                await hub.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -1,13 +1,24 @@
 """What a person has been told."""
 
-from notifications.models import Delivery
+from dataclasses import dataclass
 
-UNREAD_SHOWN = 99
+from django.db.models import F
+
+from notifications.models import Delivery, Notification
+
+COUNT_CAP = 99
+PAGE = 30
 
 
 def unread_count(user) -> int:
     """Number of unread notifications, counted up to 100 (the bell shows 99+)."""
-    return Delivery.objects.filter(recipient=user, read_at=None).order_by()[: UNREAD_SHOWN + 1].count()
+    return Delivery.objects.filter(recipient=user, read_at=None).order_by()[: COUNT_CAP + 1].count()
+
+
+def late_count(user) -> int:
+    """Number of unread red notifications, counted up to 100: what the page's title and icon show."""
+    rows = Delivery.objects.filter(recipient=user, read_at=None, notification__level=Notification.Level.RED)
+    return rows.order_by()[: COUNT_CAP + 1].count()
 
 
 def last_id(user) -> int:
@@ -18,7 +29,33 @@ def last_id(user) -> int:
 
 
 def since(user, *, after: int, limit: int = 20) -> list[Delivery]:
-    """Deliveries after an id, oldest first; several writers may commit out of order, so unread ones a little
-    before it are looked at again by the page's own reconciliation (it asks for the unread count too)."""
-    rows = Delivery.objects.filter(recipient=user, id__gt=after).select_related("notification").order_by("-id")
+    """The newest unread deliveries after an id, oldest of them first.
+
+    Nothing is lost to "after": ids are in the order of commit (notifications.operations). What was read already, on
+    another page or because a digest told of it, is no news.
+    """
+    rows = (
+        Delivery.objects.filter(recipient=user, id__gt=after, read_at=None)
+        .select_related("notification")
+        .order_by("-id")
+    )
     return list(reversed(rows[:limit]))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a person's notifications, newest first. `older` continues the list, None at its end."""
+
+    rows: list[Delivery]
+    older: int | None
+
+
+def page(user, *, unread: bool, before: int | None = None, size: int = PAGE) -> Page:
+    """By id, not by number of the page: as fast at the end as at the beginning, and new ones shift nothing."""
+    rows = Delivery.objects.filter(recipient=user).select_related("notification").order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    # what a digest told of is read from its first moment (docs/decisions/0004) and stays out of the list
+    rows = rows.filter(read_at=None) if unread else rows.exclude(read_at=F("notification__at"))
+    found = list(rows[: size + 1])
+    return Page(rows=found[:size], older=found[size - 1].pk if len(found) > size else None)

@@ -1,4 +1,10 @@
 from django.urls import path
 
+from notifications import views
+
 app_name = "notifications"
-urlpatterns: list[path] = []
+urlpatterns = [
+    path("", views.index, name="list"),
+    path("since/", views.since, name="since"),
+    path("read/", views.read, name="read"),
+]
