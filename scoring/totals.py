@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 
 from scoring.breakdown import Breakdown, Flag, Level, Line
 from scoring.facts import Fact, FactError, invalid_inputs, missing_inputs
-from scoring.kinds.base import Effect, Family, Rule
+from scoring.kinds.base import Family, Rule
 from scoring.points import EXACT, ZERO, format_points, require_points
 from scoring.rules import RuleError
 
@@ -165,10 +165,9 @@ def _awards(
         problems += invalid
         if invalid:
             continue
-        amount, note, reason, inputs = _award(rule, fact, window)
+        line, reason = _award(rule, fact, window)
         if reason:
             unresolved.append(f"{row.key}:记录{fact.id}{reason}")
-        line = Line(rule.asked, rule.kind, rule.id, (fact.id,), inputs, amount, None, note or reason, None, rule.quote)
         awards.append(_Award(row, rule, fact, line, groups[row.key]))
     if problems:
         raise FactError(problems)
@@ -189,25 +188,29 @@ def _places(rows: Sequence[BonusRow]) -> dict[str, tuple[BonusRow, Rule]]:
     return places
 
 
-def _award(rule: Rule, fact: Fact, window: tuple[date, date] | None) -> tuple[Decimal | None, str, str, dict[str, str]]:
-    """(amount, note, why it is open, inputs) of one award by itself."""
+def _award(rule: Rule, fact: Fact, window: tuple[date, date] | None) -> tuple[Line, str]:
+    """One award by itself: its line, and why it is still open ("" when it is not)."""
     inputs = {} if fact.date is None else {"日期": fact.date.isoformat()}
-    if not fact.applies:
-        return ZERO, f"不适用,不计:{fact.note}" if fact.note else "不适用,不计", "", inputs
+    line = Line(rule.asked, rule.kind, rule.id, (fact.id,), inputs, ZERO, None, "", None, rule.quote)
     missing = missing_inputs(rule, fact)
-    if missing:
-        return None, "", f"缺少{'、'.join(missing)}", inputs
+    if not fact.applies:
+        return replace(line, note=f"不适用,不计:{fact.note}" if fact.note else "不适用,不计"), ""
+    reason = f"缺少{'、'.join(missing)}" if missing else ""
     if window is not None and fact.date is None:
-        return None, "", "缺少日期,无法核对加分时间", inputs
-    if window is not None and not window[0] <= fact.date <= window[1]:
-        return ZERO, f"不在加分时间{window[0].isoformat()}至{window[1].isoformat()}内,不加分", "", inputs
-    outcome = rule.evaluate((fact,), None)
-    if outcome.effect is not Effect.GAIN:
-        return None, "", outcome.unresolved, inputs
-    amount, note = outcome.amount, outcome.note
-    if rule.cap is not None and amount > rule.cap:
-        amount, note = rule.cap, f"{note};超过上限,按{format_points(rule.cap)}计"
-    return amount, note, "", {**inputs, **outcome.inputs}
+        reason = reason or "缺少日期,无法核对加分时间"
+    elif window is not None and not window[0] <= fact.date <= window[1]:
+        first, last = (day.isoformat() for day in window)
+        return replace(line, note=f"不在加分时间{first}至{last}内,不加分"), ""
+    if not reason:
+        outcome = rule.evaluate((fact,), None)
+        reason = outcome.unresolved or ""
+    if reason:
+        return replace(line, amount=None, note=reason), reason
+    line = replace(line, amount=outcome.amount, note=outcome.note, inputs={**inputs, **outcome.inputs})
+    if rule.cap is not None and outcome.amount > rule.cap:
+        note = f"{outcome.note};超过上限,按{format_points(rule.cap)}计"
+        line = replace(line, amount=rule.cap, note=note, bit="cap")
+    return line, ""
 
 
 def _add_awards(awards: Sequence[_Award], cap: Decimal | None) -> tuple[list[Line], Decimal]:
