@@ -25,6 +25,8 @@ class Difference:
 
     def __str__(self) -> str:
         place = f"{self.where} " if self.where else ""
+        if self.kind == "mention":
+            return f"{place}{self.label}:{self.old}"
         return f"{place}{self.label}:{self.old or '(无)'} → {self.new or '(无)'}"
 
 
@@ -111,6 +113,8 @@ def _row(old: Row, new: Row, old_year: int, new_year: int) -> Iterator[Differenc
     yield from _deadlines(old.code, old.deadlines, new.deadlines, old_year, new_year)
     if old.preamble != new.preamble:
         yield Difference("text", old.code, "说明", old.preamble or "", new.preamble or "")
+    else:
+        yield from _mention(old.code, new.preamble, old_year, new_year)
     for order in range(max(len(old.clauses), len(new.clauses))):
         before = old.clauses[order] if order < len(old.clauses) else None
         after = new.clauses[order] if order < len(new.clauses) else None
@@ -131,13 +135,19 @@ def _clause(code: str, old: Clause | None, new: Clause | None, old_year: int, ne
         return
     if old.text != new.text:
         yield Difference("text", where, "条文", old.text, new.text)
-    elif old_year != new_year and (mention := re.search(rf"[^,。;:(]*{old_year}[^,。;:)]*", new.text)):
-        yield Difference("mention", where, "条文仍写有原年度,请核对", mention[0], mention[0])
+    else:
+        yield from _mention(where, new.text, old_year, new_year)
     if old.points != new.points:
         yield Difference("points", where, "分值", shown(old.points) or "", shown(new.points) or "")
     if [rule.data for rule in old.rules] != [rule.data for rule in new.rules]:
         yield Difference("rules", where, "计分规则", f"{len(old.rules)}条", f"{len(new.rules)}条")
     yield from _deadlines(where, old.deadlines, new.deadlines, old_year, new_year)
+
+
+def _mention(where: str, text: str | None, old_year: int, new_year: int) -> Iterator[Difference]:
+    found = re.search(rf"[^,。;:]*{old_year}[^,。;:]*", text or "")
+    if found and old_year != new_year:
+        yield Difference("mention", where, f"文字仍写有{old_year},请核对", found[0], found[0])
 
 
 def _deadlines(
