@@ -66,6 +66,7 @@ class Scorecard(models.Model):
     class Meta:
         verbose_name = _("得分表")
         default_permissions = ()
+        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["version", "office"], name="one_scorecard_per_office_and_version"),
             models.CheckConstraint(
@@ -79,7 +80,7 @@ class Scorecard(models.Model):
 
 
 class Finding(models.Model):
-    """A dated fact that costs or earns points, with its basis. Never edited: voided with a reason, and recorded anew."""
+    """A dated fact that costs or earns points, with its basis. Never edited: voided with a reason, recorded anew."""
 
     scorecard = models.ForeignKey(Scorecard, on_delete=models.PROTECT, related_name="findings")
     indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="findings")
@@ -90,12 +91,12 @@ class Finding(models.Model):
     task = models.ForeignKey(Task, null=True, on_delete=models.PROTECT, related_name="findings")
     evidence = models.ForeignKey(Evidence, null=True, on_delete=models.PROTECT, related_name="findings")
     occurred_on = models.DateField(_("发生日期"))
-    count = models.DecimalField(_("数量"), max_digits=14, decimal_places=4, null=True)
+    count = models.DecimalField(_("数量"), max_digits=18, decimal_places=6, null=True)
     value = models.DecimalField(_("数值"), max_digits=18, decimal_places=6, null=True)
     level = models.CharField(_("层级"), max_length=60, blank=True)
     inputs = models.JSONField(_("其他数值"), default=dict)
     holds = models.BooleanField(_("条件成立"), null=True)
-    points = models.DecimalField(_("评定分"), max_digits=12, decimal_places=6, null=True)
+    points = models.DecimalField(_("评定分"), max_digits=18, decimal_places=6, null=True)
     note = models.TextField(_("事实"), blank=True)
     source = models.CharField(_("依据"), max_length=200)
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -109,16 +110,28 @@ class Finding(models.Model):
         verbose_name = _("考核事实")
         default_permissions = ()
         ordering = ["id"]
+        indexes = [models.Index(fields=["indicator", "scorecard"], name="finding_by_row")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(voided_at=None) | ~Q(void_reason=""), name="a_voided_finding_has_a_reason"
+                condition=Q(voided_at=None, voided_by=None)
+                | Q(voided_at__isnull=False, voided_by__isnull=False) & ~Q(void_reason=""),
+                name="a_voided_finding_has_a_person_and_a_reason",
             ),
             models.CheckConstraint(condition=~Q(source=""), name="a_finding_has_a_source"),
         ]
 
 
 class ScoreEntry(models.Model):
-    """The points of one clause (or, clause null, of a whole row) on a scorecard, with why."""
+    """The points of one clause (or, clause null, of a whole row) on a scorecard, with why.
+
+    Beside clauses with figures the row may have an entry of its own, without points: see assessments.rows.
+    """
+
+    class State(models.TextChoices):
+        SCORED = "scored", _("已计分")
+        UNRESOLVED = "unresolved", _("待定")
+        JUDGED_MISSING = "judged_missing", _("待评定")
+        IN_ROW = "in_row", _("计入本项")
 
     scorecard = models.ForeignKey(Scorecard, on_delete=models.PROTECT, related_name="entries")
     indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="+")
@@ -127,7 +140,7 @@ class ScoreEntry(models.Model):
     shared = models.BooleanField(default=False)
     max_points = models.DecimalField(max_digits=12, decimal_places=6, null=True)
     earned = models.DecimalField(max_digits=12, decimal_places=6, null=True)
-    state = models.CharField(max_length=20)
+    state = models.CharField(max_length=20, choices=State.choices)
     breakdown = models.JSONField(default=dict)
     rule_digest = models.CharField(max_length=64)
     engine_version = models.CharField(max_length=10)
@@ -136,6 +149,7 @@ class ScoreEntry(models.Model):
     class Meta:
         verbose_name = _("得分")
         default_permissions = ()
+        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["scorecard", "indicator"], condition=Q(clause=None), name="one_entry_per_row"
@@ -166,5 +180,10 @@ class SignOff(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["scorecard"], condition=Q(withdrawn_at=None), name="one_standing_signature_per_scorecard"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None, withdrawn_by=None)
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False) & ~Q(withdraw_reason=""),
+                name="a_withdrawn_signature_has_a_person_and_a_reason",
+            ),
         ]
