@@ -190,6 +190,10 @@ class OfficeRow:
     children: list["OfficeRow"] = field(default_factory=list)
 
     @property
+    def indent(self) -> str:
+        return "　" * self.depth
+
+    @property
     def people(self) -> int:
         return self.heads + self.clerks
 

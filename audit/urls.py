@@ -1,4 +1,9 @@
 from django.urls import path
 
+from audit import views
+
 app_name = "audit"
-urlpatterns: list[path] = []
+urlpatterns = [
+    path("", views.trail, name="list"),
+    path("verify/", views.verify, name="verify"),
+]
