@@ -113,7 +113,7 @@ class Row:
 
     # ------------------------------------------------------------ entries
 
-    def _offices(self, clause: Clause | None = None) -> tuple[int, ...]:
+    def offices_of(self, clause: Clause | None = None) -> tuple[int, ...]:
         """Who answers for a clause (or the row). A paragraph without a number: whoever answers for anything here."""
         found: dict[int, None] = {}
         for responsibility, office_ids in self.responsibilities:
@@ -132,11 +132,11 @@ class Row:
         if self.points is None:
             return []
         if not self.figures:
-            return [Slot(None, self.points, self._offices())]
-        slots = [Slot(clause, clause.points, self._offices(clause)) for clause in self.figures]
+            return [Slot(None, self.points, self.offices_of())]
+        slots = [Slot(clause, clause.points, self.offices_of(clause)) for clause in self.figures]
         difference = self.points - sum((clause.points for clause in self.figures), ZERO)
         if self.conditions or difference:
-            slots.append(Slot(None, difference or None, self._offices()))
+            slots.append(Slot(None, difference or None, self.offices_of()))
         return slots
 
     def slot_of(self, clause: Clause | None) -> Slot | None:

@@ -20,9 +20,7 @@ MAX_MARKS = 60
 MAX_MARK = 300
 
 
-def confirm(
-    *, task: Task, actor: Actor, at: datetime, revision: int | None, outcome: str, reason: str = ""
-) -> Review:
+def confirm(*, task: Task, actor: Actor, at: datetime, revision: int | None, outcome: str, reason: str = "") -> Review:
     """负责人确认. `task` must be locked. Approved: on to the reviewers; returned: back to the clerk, with a reason."""
     action = _("确认")
     with transaction.atomic():

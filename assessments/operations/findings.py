@@ -373,9 +373,7 @@ def _place(
     if slot is None:
         problems["clause"] = [_("此项没有分值,不能记录考核事实。")]
     elif card.office_id not in slot.offices:
-        names = "、".join(
-            str(r.office or r.name) for r, ids in row.responsibilities if set(ids) & set(slot.offices)
-        )
+        names = "、".join(str(r.office or r.name) for r, ids in row.responsibilities if set(ids) & set(slot.offices))
         problems["clause"] = [_("{code}由{names}负责,请在其得分表上记录。").format(code=row.label(clause), names=names)]
     elif stored is None and (slot.clause != clause or row.judgeable(clause) is None):
         problems["rule"] = [
@@ -491,9 +489,7 @@ def _check_fact(
 # ------------------------------------------------------------------ after the change
 
 
-def _apply(
-    cards: dict[int, Scorecard], card: Scorecard, rows: list[Row], scope: Scope, at: datetime
-) -> list[Change]:
+def _apply(cards: dict[int, Scorecard], card: Scorecard, rows: list[Row], scope: Scope, at: datetime) -> list[Change]:
     """Compute the rows; whoever belongs to another office that it touches may not do this."""
     before = card.revision
     changes = apply(cards=cards, rows=rows, at=at)
