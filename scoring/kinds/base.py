@@ -52,9 +52,6 @@ class Outcome:
     once: str | None = None  # outcomes of the same name speak of the same points: the dearest counts
 
 
-NOTHING = Outcome(Effect.NONE)
-
-
 def unresolved(reason: str, **extra: object) -> Outcome:
     """An outcome which cannot be computed, and why (Chinese)."""
     return Outcome(Effect.NONE, unresolved=reason, **extra)
@@ -106,7 +103,7 @@ class Rule:
     kind: ClassVar[str]
     family: ClassVar[Family]
     needs_basis: ClassVar[bool] = False  # a person decides the amount and must say on what ground
-    needs_fact: ClassVar[bool] = False  # without a fact the clause cannot be computed
+    needs_fact: ClassVar[bool] = False  # EARN kinds: no record is not "none earned", it is missing
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -131,7 +128,7 @@ class Rule:
         return []
 
     def evaluate(self, facts: Sequence[Fact], pot: Pot) -> Outcome:
-        """What the facts do to the pot; called with at least one complete fact."""
+        """What the facts do to the pot; called with at least one complete fact, so never for kinds without inputs."""
         raise NotImplementedError
 
     def earnable(self) -> Decimal | None:

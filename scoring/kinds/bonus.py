@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from scoring.fields import DECIMAL, POSITIVE, TEXT
-from scoring.kinds.base import NOTHING, Effect, Fact, Family, InputSpec, Outcome, Pot, Rule, register, unresolved
+from scoring.kinds.base import Effect, Fact, Family, InputSpec, Outcome, Pot, Rule, register, unresolved
 from scoring.kinds.decided import outside_range, range_problems
 from scoring.points import format_points
 
@@ -84,9 +84,6 @@ class HighestOnly(Rule):
 
     kind = "highest_only"
     family = Family.NOTE
-
-    def evaluate(self, facts: Sequence[Fact], pot: Pot | None = None) -> Outcome:
-        return NOTHING
 
     def sentence(self) -> str:
         return f"“{self.group}”只计最高一项"

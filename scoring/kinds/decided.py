@@ -95,7 +95,6 @@ class ExternalMethod(Rule):
     kind = "external_method"
     family = Family.JUDGED
     needs_basis = True
-    needs_fact = True
 
     def inputs(self) -> tuple[InputSpec, ...]:
         return entered_inputs(f"按{self.document}计得的分")
@@ -115,7 +114,6 @@ class Survey(Rule):
     kind = "survey"
     family = Family.JUDGED
     needs_basis = True
-    needs_fact = True
 
     def inputs(self) -> tuple[InputSpec, ...]:
         return entered_inputs("测评得分")
@@ -135,7 +133,6 @@ class Judged(Rule):
     kind = "judged"
     family = Family.JUDGED
     needs_basis = True
-    needs_fact = True
 
     def inputs(self) -> tuple[InputSpec, ...]:
         return entered_inputs("评定分")

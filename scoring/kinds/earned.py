@@ -150,7 +150,6 @@ class ScaleExternal(Rule):
 
     kind = "scale_external"
     family = Family.SET
-    needs_fact = True
 
     def inputs(self) -> tuple[InputSpec, ...]:
         score = InputSpec("value", f"{self.asked}:外部考核得分", "value", unit="分")
@@ -195,7 +194,6 @@ class Grade(Rule):
     kind = "grade"
     family = Family.SET
     needs_basis = True
-    needs_fact = True
 
     def inputs(self) -> tuple[InputSpec, ...]:
         names = tuple(item.grade for item in self.grades)

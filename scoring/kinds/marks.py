@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from scoring.fields import TEXT, choice
-from scoring.kinds.base import NOTHING, Effect, Fact, Family, InputSpec, Outcome, Pot, Rule, holds, register, unresolved
+from scoring.kinds.base import Effect, Fact, Family, InputSpec, Outcome, Pot, Rule, holds, register, unresolved
 from scoring.kinds.decided import decided_cost
 from scoring.kinds.events import not_found
 from scoring.points import format_points
@@ -89,9 +89,6 @@ class BasePoints(Rule):
     kind = "base_points"
     family = Family.CLEAN
 
-    def evaluate(self, facts: Sequence[Fact], pot: Pot) -> Outcome:
-        return NOTHING
-
     def sentence(self) -> str:
         return "未发现问题的,得满分"
 
@@ -103,9 +100,6 @@ class SumParts(Rule):
 
     kind = "sum_parts"
     family = Family.NOTE
-
-    def evaluate(self, facts: Sequence[Fact], pot: Pot) -> Outcome:
-        return NOTHING
 
     def sentence(self) -> str:
         return "各分项得分相加为最终得分"

@@ -73,6 +73,12 @@ def test_an_award_never_lifts_a_clause_above_its_points():
     assert clause(rules=[award]).lines[-1].note == "没有记录,不加分"
 
 
+def test_reaching_the_points_exactly_is_not_a_cap():
+    award = rule("award_per", amount="0.25", unit="次")
+    line = clause(rules=[award], facts=[fact(count=D(2))]).lines[-1]
+    assert (line.running, line.bit) == (D("0.5"), None)
+
+
 def test_only_the_dearest_of_an_exclusive_group_counts():
     rules = [
         rule("deduct_once", id="poor", amount="0.05", exclusive="甲"),
@@ -303,6 +309,15 @@ def test_a_proportional_deduction_without_a_printed_base():
     part = rule("deduct_proportional", of="绩效", full="0.5")
     assert clause(rules=[part], facts=[fact()]).state == "unresolved"
     assert clause(rules=[part], facts=[fact(points=D("0.2"))]).earned == D("0.3")
+    assert clause(rules=[part], facts=[fact(id="a", points=D("0.2")), fact(id="b")]).state == "unresolved"
+
+
+def test_a_proportional_deduction_says_whether_it_was_rounded():
+    part = rule("deduct_proportional", of="分", full="0.5", base="基本分")
+    exact = clause(rules=[part], facts=[fact(inputs={"unfinished": D(12), "base": D(80)})])
+    assert exact.lines[-1].note == "0.5×12÷80=0.075"
+    rounded = clause(rules=[part], facts=[fact(inputs={"unfinished": D(1), "base": D(3)})])
+    assert (rounded.earned, rounded.lines[-1].note) == (D("0.333333"), "0.5×1÷3=0.166667(四舍五入)")
 
 
 def test_a_shortfall_with_required_counts_of_each_record():

@@ -165,6 +165,7 @@ def test_a_decided_amount_needs_its_basis():
     assert check_fact(None, Fact(id="f", points=D(2), note=" ")) == ["人工认定的分值须写明依据"]
     assert check_fact(parse_rule(example("deduct_proportional", base=None)), fact(points=D("0.1")))
     assert check_fact(parse_rule(example("deduct_per_event")), fact(count=D(2))) == []
+    assert check_fact(None, Fact(id="f")) == ["请填写评定分"]
 
 
 def test_a_form_becomes_a_fact():

@@ -107,6 +107,10 @@ def test_a_clause_with_a_figure_may_zero_its_row():
     assert (result.earned, result.flags) == (D(0), ())
     assert (result.lines[-1].kind, result.lines[-1].amount, result.lines[-1].rule_id) == ("zero", D("-0.5"), "z")
     assert result.children[0].flags[0].kind == "zero_row"
+    open_end = row([clause("1", "0.2", [EVENT, ZERO_ROW], [fact("z", holds=True)]), clause("2", "0.3")])
+    assert (open_end.earned, open_end.state, open_end.unresolved) == (D(0), "scored", ())
+    alone = row([clause("1", "0.2", [ZERO_ROW, rule("judged", id="j")], [fact("z", holds=True)])])
+    assert (alone.earned, alone.lines[-1].amount) == (D(0), None)
 
 
 def test_flags_of_clauses_say_where_they_come_from():
@@ -221,6 +225,9 @@ def test_the_ceiling_of_the_scheme():
     assert evaluate_scheme(points=D(100), sections=sections).earned == D(100)
     waiting = bonus_of([award("资", id="a")])
     assert evaluate_scheme(points=D(100), sections=sections, bonus=waiting).state == "unresolved"
+    unknown = Breakdown(None, D("0.5"), "unresolved", unresolved=("b:待定",), level="bonus")
+    without = evaluate_scheme(points=D(100), sections=sections, bonus=unknown)
+    assert (without.earned, without.unresolved) == (D(100), ("b:待定",))
     empty = row([clause("1", "0.5")])
     only_bonus = evaluate_scheme(points=D(100), sections=[empty], bonus=bonus)
     assert (only_bonus.earned, only_bonus.state) == (D("0.5"), "unresolved")

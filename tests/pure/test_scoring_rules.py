@@ -7,7 +7,7 @@ import pytest
 from scoring.fields import fields_of
 from scoring.kinds.base import register
 from scoring.kinds.events import DeductPerEvent
-from scoring.rules import KINDS, RuleError, describe, parse_part, parse_rule, parse_rules, rule_digest, to_data
+from scoring.rules import KINDS, Rule, RuleError, describe, parse_part, parse_rule, parse_rules, rule_digest, to_data
 
 #: One complete rule of every kind, and how it reads back.
 EXAMPLES = {
@@ -190,6 +190,16 @@ def test_a_default_may_be_written_out():
     assert parse_rule(example("deduct_below", unit="%", exclusive=None)) == parse_rule(example("deduct_below"))
 
 
+def test_boundaries_are_read():
+    assert parse_rule(example("deduct_shortfall", required=1)).required == 1
+    assert parse_rule(example("deduct_shortfall", required=9999)).required == 9999
+    assert [parse_rule(example("rate", places=places)).places for places in (0, 6)] == [0, 6]
+    assert parse_rule(example("deduct_range", min="1", max="1")).max == 1
+    assert parse_rule(example("deduct_range", min="0")).min == 0
+    tiers = [{"below": "60", "amount": "0.1"}, {"below": "50", "amount": "0.1"}]
+    assert len(parse_rule(example("deduct_tiers", tiers=tiers)).tiers) == 2
+
+
 def test_null_means_not_printed():
     assert parse_rule(example("deduct_per_event", unit=None)).unit is None
     assert parse_rule(example("deduct_shortfall", required=None)).required is None
@@ -241,6 +251,13 @@ def test_a_part_has_a_quote_and_points():
 def test_a_rule_never_holds_a_float():
     with pytest.raises(TypeError):
         DeductPerEvent(id="r", quote="x", amount=0.1)
+
+
+def test_a_new_kind_has_to_say_what_it_does():
+    bare = Rule(id="r", quote="x")
+    for question in (bare.sentence, lambda: bare.evaluate((), None)):
+        with pytest.raises(NotImplementedError):
+            question()
 
 
 def test_a_kind_is_registered_once():
