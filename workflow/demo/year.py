@@ -17,6 +17,8 @@ from accounts.models import User
 from assessments import operations as assessments
 from assessments.models import Scorecard
 from deadlines.recurrence import period_label
+from notifications.models import Delivery
+from notifications.operations import mark_read
 from schemes.models import SchemeVersion, ScoringRule
 from tasks.models import Task, TaskState
 from tasks.operations import add_evidence
@@ -68,7 +70,9 @@ class Year:
             if lot >= 80:
                 return
             self.at(signed_at + timedelta(days=dice % 40), lambda at: self.accept(task, clerk, at))
-            if lot < 14:
+            if lot < 9:  # filed today: with the head, or with the reviewer
+                self.at(self.until - timedelta(hours=1 + dice % 30), lambda at: self.file(task, clerk, at, dice))
+            elif lot < 20:
                 self.at(self.until - timedelta(days=2 + dice % 30), lambda at: self.file(task, clerk, at, dice))
             return
         if lot >= 96:
@@ -132,7 +136,7 @@ class Year:
     def review(self, task: Task, clerk: str, at: datetime, dice: int, again: bool) -> None:
         task.refresh_from_db(fields=["revision", "state"])
         reviewer = self.actor(REVIEWERS[dice % 2])
-        if not again and dice % 7 == 0:
+        if not again and dice % 6 == 0:
             workflow.review(
                 task_id=task.pk,
                 actor=reviewer,
@@ -162,7 +166,16 @@ class Year:
         while self.queue:
             when, _, act = heapq.heappop(self.queue)
             act(when)
+        for person in self.people.values():
+            _read_up_to(person, before=self.until - timedelta(days=6), at=self.until)
         return self.done
+
+
+def _read_up_to(person: User, *, before: datetime, at: datetime) -> None:
+    """People have read what is a week old."""
+    last = Delivery.objects.filter(recipient=person, notification__at__lt=before).order_by("-id").first()
+    if last is not None:
+        mark_read(user=person, at=at, up_to_id=last.pk)
 
 
 def judge(*, year: Year) -> None:
@@ -176,13 +189,14 @@ def judge(*, year: Year) -> None:
     _late_reports(year=year, cards=cards, reviewer=reviewer, at=at)
     for name in ("机关党支部", "监督协调处"):
         card = cards[name]
-        assessments.judge_full(
-            scorecard=card,
-            actor=reviewer,
-            at=at,
-            token=f"demo-full-{card.pk}",
-            source="年度考核资料审查,未发现扣分事项",
-        )
+        if card.unresolved:
+            assessments.judge_full(
+                scorecard=card,
+                actor=reviewer,
+                at=at,
+                token=f"demo-full-{card.pk}",
+                source="年度考核资料审查,未发现扣分事项",
+            )
         card.refresh_from_db()
         workflow.finish_scorecard(scorecard_id=card.pk, actor=reviewer, at=at, revision=card.revision)
     card = Scorecard.objects.get(pk=cards["机关党支部"].pk)

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.actors import Actor
 from schemes.models import SchemeVersion
-from schemes.operations import import_library, roll
+from schemes.operations import import_document, roll
+from schemes.queries import find_document
 from tasks.issuing import assign_extra, issue
 from tasks.models import Task
 from workflow.demo.cast import CAST, PASSWORD, assemble
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         begin = timezone.make_aware(datetime.combine(datetime(year, 1, 4).date(), time(9, 0)))
         begin = min(begin, now - timedelta(days=1))
         self.say("导入《2017年度市新居民事务局工作目标责任制暨“五型”机关创建考核责任分解》 …")
-        source = import_library(key=KEY, actor=system, at=begin)
+        source = import_document(document=find_document(KEY, year=2017), actor=system, at=begin)
         version = roll(version=source, year=year, actor=system, at=begin)
         people = assemble(unit=version.unit)
         result = issue(version=version, actor=system, at=begin)
