@@ -71,7 +71,7 @@ class Year:
                 return
             self.at(signed_at + timedelta(days=dice % 40), lambda at: self.accept(task, clerk, at))
             if lot < 9:  # filed today: with the head, or with the reviewer
-                self.at(self.until - timedelta(hours=1 + dice % 30), lambda at: self.file(task, clerk, at, dice))
+                self.at(self.until - timedelta(hours=1 + (dice // 100) % 60), lambda at: self.file(task, clerk, at, dice))
             elif lot < 20:
                 self.at(self.until - timedelta(days=2 + dice % 30), lambda at: self.file(task, clerk, at, dice))
             return
@@ -118,7 +118,7 @@ class Year:
             values=values,
         )
         self.done += 1
-        self.at(at + timedelta(hours=5 + dice % 30), lambda t: self.confirm(task, clerk, t, dice, again))
+        self.at(at + timedelta(hours=2 + (dice // 7) % 16), lambda t: self.confirm(task, clerk, t, dice, again))
 
     def confirm(self, task: Task, clerk: str, at: datetime, dice: int, again: bool) -> None:
         task.refresh_from_db(fields=["revision", "state"])
@@ -131,7 +131,7 @@ class Year:
                 outcome="approved",
             )
             self.done += 1
-        self.at(at + timedelta(hours=8 + dice % 50), lambda t: self.review(task, clerk, t, dice, again))
+        self.at(at + timedelta(hours=8 + (dice // 11) % 36), lambda t: self.review(task, clerk, t, dice, again))
 
     def review(self, task: Task, clerk: str, at: datetime, dice: int, again: bool) -> None:
         task.refresh_from_db(fields=["revision", "state"])
