@@ -1,18 +1,121 @@
-"""What every page's frame shows: who, where, how many unread."""
+"""What every page's frame shows: who, where to, how many unread, how many late."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounts.grants import scope_of
-from notifications.queries import last_id, unread_count
+from accounts.grants import Scope, scope_of
+from accounts.models import Office
+from notifications.queries import last_id, late_count, unread_count
+
+
+@dataclass(frozen=True)
+class Place:
+    """An item of the main navigation: the first of `names` that has an address, for those whom `allowed` lets in."""
+
+    label: str
+    icon: str
+    names: tuple[str, ...]
+    allowed: Callable[[Scope], bool]
+
+
+PLACES = (
+    Place(gettext_lazy("我的工作"), "house", ("home",), lambda scope: True),
+    Place(gettext_lazy("任务"), "list-check", ("workflow:tasks",), lambda scope: scope.has_business),
+    Place(gettext_lazy("审核"), "clipboard-check", ("workflow:review",), lambda scope: bool(scope.review)),
+    Place(
+        gettext_lazy("督办台"),
+        "megaphone",
+        ("workflow:coordination", "workflow:board"),
+        lambda scope: bool(scope.coordinate | scope.sign),
+    ),
+    Place(
+        gettext_lazy("得分与结果"),
+        "bar-chart",
+        ("workflow:scorecards", "assessments:results", "assessments:scorecards", "reports:results"),
+        lambda scope: scope.has_business,
+    ),
+    Place(
+        gettext_lazy("责任分解"),
+        "diagram-3",
+        ("schemes:list", "schemes:versions", "schemes:index"),
+        lambda scope: scope.has_business or bool(scope.administer),
+    ),
+    Place(
+        gettext_lazy("系统管理"),
+        "gear",
+        ("accounts:admin", "accounts:index", "accounts:offices", "accounts:people"),
+        lambda scope: bool(scope.administer),
+    ),
+    Place(
+        gettext_lazy("留痕"),
+        "clock-history",
+        ("audit:list", "audit:trail", "audit:index", "audit:entries"),
+        lambda scope: bool(scope.audit),
+    ),
+)
+
+
+@lru_cache(maxsize=64)
+def address(names: tuple[str, ...]) -> str | None:
+    """The address of the first name that has one. Addresses do not change while the process lives."""
+    for name in names:
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+def navigation(scope: Scope, path: str) -> list[dict]:
+    """The places this person may go to; the one whose address is the longest start of `path` is the present one."""
+    found = [
+        {"label": place.label, "icon": place.icon, "url": url, "active": False}
+        for place in PLACES
+        if place.allowed(scope) and (url := address(place.names))
+    ]
+    inside = [item for item in found if path == item["url"] or (item["url"] != "/" and path.startswith(item["url"]))]
+    if inside:
+        max(inside, key=lambda item: len(item["url"]))["active"] = True
+    return found
+
+
+def roles_in_words(scope: Scope) -> list[str]:
+    """What this person is, in plain words."""
+    return [
+        word
+        for word, held in (
+            (_("处室负责人"), scope.head),
+            (_("经办人"), scope.member - scope.head),
+            (_("审核人"), scope.review),
+            (_("统筹人员"), scope.coordinate),
+            (_("分管领导"), scope.sign),
+            (_("系统管理员"), scope.administer),
+            (_("留痕查看"), scope.audit),
+        )
+        if held
+    ]
 
 
 def page(request):
-    base = {"source_url": settings.SOURCE_URL, "version": settings.VERSION}
+    base = {"source_url": settings.SOURCE_URL, "version": settings.VERSION, "app_version": settings.VERSION}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return base
+    scope = scope_of(user)
+    offices = Office.objects.filter(pk__in=scope.member).order_by("position").values_list("name", flat=True)
     return base | {
-        "scope": scope_of(user),
+        "scope": scope,
+        "live": True,
+        "nav": navigation(scope, request.path),
+        "user_roles": roles_in_words(scope),
+        "user_office": "、".join(offices[:3]) if scope.member else "",
         "unread_count": unread_count(user),
         "last_notification_id": last_id(user),
+        "late_count": late_count(user),
     }
