@@ -15,8 +15,8 @@ from notifications.rows import insert_missing
 
 logger = logging.getLogger("zeren.outbox")
 SWEEP_BATCH = 5000
-NOTIFICATION_COLUMNS = ("key", "kind", "level", "title", "body", "url", "at")
-DELIVERY_COLUMNS = ("notification_id", "recipient_id", "channel", "sent_at", "read_at")
+NOTIFICATION_COLUMNS = ("key", "kind", "level", "title", "body", "url")
+DELIVERY_COLUMNS = ("notification_id", "recipient_id")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Message:
     title: str
     url: str
     recipients: frozenset[int]
-    level: str = Notification.Level.INFO
+    level: str = "info"
     body: str = ""
     quiet: frozenset[int] = frozenset()
 
@@ -66,24 +66,24 @@ def write(*, messages: Sequence[Message], at: datetime) -> Written:
             Notification,
             columns=NOTIFICATION_COLUMNS,
             # in the order of keys: two writers of the same keys wait for each other instead of deadlocking
-            rows=[(m.key, m.kind, str(m.level), m.title[:200], m.body, m.url, at) for _, m in sorted(wanted.items())],
+            rows=[(m.key, m.kind, m.level, m.title[:200], m.body, m.url) for _, m in sorted(wanted.items())],
+            constants={"at": at},
             returning=("id", "key"),
         )
-        deliveries = []
-        people: set[int] = set()
-        for pk, key in fresh:
-            message = wanted[key]
-            people |= message.recipients
-            deliveries += [(pk, user_id, "in_app", None, None) for user_id in sorted(message.recipients)]
-            deliveries += [
-                (pk, user_id, "in_app", at, at) for user_id in sorted(message.quiet - message.recipients)
-            ]
-        if not deliveries:
+        loud = [(pk, user_id) for pk, key in fresh for user_id in sorted(wanted[key].recipients)]
+        quiet = [(pk, user_id) for pk, key in fresh for user_id in sorted(wanted[key].quiet - wanted[key].recipients)]
+        if not loud and not quiet:
             return Written()
         _hold_commit_order()
-        insert_missing(Delivery, columns=DELIVERY_COLUMNS, rows=deliveries)
+        in_app = {"channel": str(Delivery.Channel.IN_APP)}
+        # sent_at and read_at have no default in the database: absent is null
+        insert_missing(Delivery, columns=DELIVERY_COLUMNS, rows=loud, constants=in_app)
+        insert_missing(
+            Delivery, columns=DELIVERY_COLUMNS, rows=quiet, constants=in_app | {"sent_at": at, "read_at": at}
+        )
         newest = Delivery.objects.aggregate(newest=Max("id"))["newest"]
-    return Written(deliveries=len(deliveries), people=frozenset(people), newest=newest)
+    people = frozenset(user_id for _, user_id in loud)
+    return Written(deliveries=len(loud) + len(quiet), people=people, newest=newest)
 
 
 def _hold_commit_order() -> None:

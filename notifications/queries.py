@@ -23,9 +23,7 @@ def late_count(user) -> int:
 
 def last_id(user) -> int:
     """The newest delivery's id, 0 if none: where a page starts to catch up from."""
-    return (
-        Delivery.objects.filter(recipient=user).order_by("-id").values_list("id", flat=True).first() or 0
-    )
+    return Delivery.objects.filter(recipient=user).order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def since(user, *, after: int, limit: int = 20) -> list[Delivery]:

@@ -73,7 +73,5 @@ def _normal(origin: str) -> tuple[str, str, int | None] | None:
 
 def websocket_application():
     return ExactOrigin(
-        AuthMiddlewareStack(
-            URLRouter([path("ws/live/", LiveConsumer.as_asgi()), re_path(r"^.*$", Closed.as_asgi())])
-        )
+        AuthMiddlewareStack(URLRouter([path("ws/live/", LiveConsumer.as_asgi()), re_path(r"^.*$", Closed.as_asgi())]))
     )

@@ -72,9 +72,7 @@ def read(request):
     elif up_to is not None:
         mark_read(user=request.user, at=timezone.now(), up_to_id=up_to)
     if "application/json" in request.headers.get("Accept", ""):
-        return JsonResponse(
-            {"unread": queries.unread_count(request.user), "late": queries.late_count(request.user)}
-        )
+        return JsonResponse({"unread": queries.unread_count(request.user), "late": queries.late_count(request.user)})
     onward = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure()):
         onward = reverse("notifications:list")

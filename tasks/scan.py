@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -18,15 +19,15 @@ from audit.operations import record
 from deadlines.calendar import seeded_calendar
 from deadlines.ladder import DEFAULT_LADDER, Fired, Step, next_step, schedule
 from notifications import push
-from notifications.models import Notification
 from notifications.operations import Message, write
 from notifications.rows import insert_missing
 from tasks.models import OverdueWarning, Task, TaskState
 from tasks.warnings import Audience, Row, Texts, is_late_step, step_label
 
 logger = logging.getLogger("zeren.scan")
-# Tasks per transaction. On SQLite a writing transaction holds up every other writer for as long as it lasts.
-CHUNK = 500
+# Tasks per transaction: about 50 and 100 ms. On SQLite it holds up every other writer, on PostgreSQL whoever has
+# something to record in the audit trail.
+CHUNK = {"sqlite": 500, "postgresql": 1000}
 LIMIT = 50_000
 POISONED_FOR = timedelta(hours=1)
 # above this many tasks per step and tick a coordinator reads one digest per chunk instead of one message per task
@@ -49,15 +50,22 @@ def scan(*, at: datetime, limit: int = LIMIT) -> ScanResult:
     tick = _Tick(at)
     rows = 0
     while rows < limit:
-        # A look before the claim: an idle tick reads one index entry and takes no lock.
-        if not Task.objects.filter(next_check_at__lte=at).exists():
+        if not _something_due(at):
             break
-        done = tick.chunk(min(CHUNK, limit - rows))
+        done = tick.chunk(min(CHUNK[connection.vendor], limit - rows))
         if not done:
             break  # what is left is in the hands of other scanners
         rows += done
     push.poke(tick.people, newest=tick.newest)
     return ScanResult(warned=tick.warned, notified=tick.notified, rows=rows)
+
+
+def _something_due(at: datetime) -> bool:
+    """A look before the claim: an idle tick reads one index entry and takes no lock.
+
+    In the index's order: right after a wave PostgreSQL would believe that any row will do, and read the whole table.
+    """
+    return bool(Task.objects.filter(next_check_at__lte=at).order_by("next_check_at").values_list("id")[:1])
 
 
 @dataclass
@@ -66,18 +74,27 @@ class _Reached:
 
     row: Row
     fired: Sequence[Fired]
-    own: frozenset[int] = frozenset()
-    coordinators: frozenset[int] = frozenset()
-    title: str = ""
-    body: str = ""
-
-    @property
-    def step(self) -> Step:
-        return self.fired[-1][0]
+    step: Step  # the highest
+    own: frozenset[int]
+    coordinators: frozenset[int]
+    title: str
+    body: str
 
     @property
     def warning_key(self) -> tuple[int, str]:
         return self.row.id, self.step.code
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """The rungs of one due instant, as seen at the tick's."""
+
+    instants: frozenset[datetime]
+    reached: tuple[Fired, ...]
+    onward: datetime | None
+
+
+_Given = dict[int, tuple[datetime, set[tuple[str, datetime]]]]
 
 
 @dataclass
@@ -99,6 +116,9 @@ class _Tick:
         self.warned = self.notified = self.newest = 0
         self.people: set[int] = set()
         self._coordinator_load: Counter[tuple[int, str]] = Counter()
+        # ten thousand tasks share a few dozen due instants
+        self._ladders: dict[datetime, _Ladder] = {}
+        self._fired_from: dict[tuple[datetime, datetime], tuple[Fired, ...]] = {}
 
     # -------------------------------------------------------------- a chunk, and what may go wrong with it
 
@@ -173,52 +193,70 @@ class _Tick:
         for row in rows:
             try:
                 fired = self._fired(row, given)
-                onward = next_step(due_at=row.due_at, after=self.at, calendar=self.calendar, tz=self.tz)
                 if fired:
                     plan.reached.append(self._reached(row, fired))
-                plan.onward[onward and onward[1]].append(row.id)
+                plan.onward[self._ladder(row.due_at).onward].append(row.id)
             except Exception:
                 logger.exception("task %s could not be worked out; it is tried again in an hour", row.id)
                 plan.poisoned.append(row.id)
         return plan
 
-    def _schedule(self, row: Row) -> Sequence[Fired]:
-        return schedule(due_at=row.due_at, calendar=self.calendar, tz=self.tz)
+    def _ladder(self, due_at: datetime) -> _Ladder:
+        if due_at not in self._ladders:
+            rungs = schedule(due_at=due_at, calendar=self.calendar, tz=self.tz)
+            onward = next_step(due_at=due_at, after=self.at, calendar=self.calendar, tz=self.tz)
+            self._ladders[due_at] = _Ladder(
+                instants=frozenset(instant for _, instant in rungs),
+                reached=tuple(pair for pair in rungs if pair[1] <= self.at),
+                onward=onward and onward[1],
+            )
+        return self._ladders[due_at]
 
     def _on_a_rung(self, row: Row) -> bool:
         try:
-            return any(instant == row.next_check_at for _, instant in self._schedule(row))
+            return row.next_check_at in self._ladder(row.due_at).instants
         except Exception:
             return True  # poisoned: logged and set aside by _plan
 
-    def _fired(self, row: Row, given: dict[int, set[tuple[str, datetime]]]) -> list[Fired]:
+    def _fired(self, row: Row, given: _Given) -> Sequence[Fired]:
         """The rungs from the one that was waited for up to now.
 
         A task that was set aside, or whose calendar has changed since, waits for no rung: then every rung counts since
         the office has had the task that was not given yet.
         """
-        reached = [pair for pair in self._schedule(row) if pair[1] <= self.at]
-        if self._on_a_rung(row):
-            return [pair for pair in reached if pair[1] >= row.next_check_at]
-        since = row.held_since if row.state == TaskState.RETURNED else row.issued_at
-        done = given.get(row.id, set())
-        return [pair for pair in reached if pair[1] > since and (pair[0].code, row.due_at) not in done]
+        ladder = self._ladder(row.due_at)
+        if row.next_check_at in ladder.instants:
+            key = (row.due_at, row.next_check_at)
+            if key not in self._fired_from:
+                self._fired_from[key] = tuple(pair for pair in ladder.reached if pair[1] >= row.next_check_at)
+            return self._fired_from[key]
+        since, done = given[row.id]
+        return [pair for pair in ladder.reached if pair[1] > since and (pair[0].code, row.due_at) not in done]
 
-    def _given(self, rows: list[Row]) -> dict[int, set[tuple[str, datetime]]]:
-        given: dict[int, set[tuple[str, datetime]]] = defaultdict(set)
-        if rows:
-            found = OverdueWarning.objects.filter(task__in=[row.id for row in rows]).order_by()
-            for task_id, code, due_at in found.values_list("task_id", "step", "due_at"):
-                given[task_id].add((code, due_at))
+    def _given(self, rows: list[Row]) -> _Given:
+        """task → (since when the office has it, what it was warned of)."""
+        if not rows:
+            return {}
+        ids = [row.id for row in rows]
+        held = Task.objects.filter(pk__in=ids).values_list("id", "state", "issued_at", "held_since")
+        given: _Given = {
+            pk: (held_since if state == TaskState.RETURNED else issued_at, set())
+            for pk, state, issued_at, held_since in held
+        }
+        found = OverdueWarning.objects.filter(task__in=ids).order_by()
+        for task_id, code, due_at in found.values_list("task_id", "step", "due_at"):
+            given[task_id][1].add((code, due_at))
         return given
 
-    def _reached(self, row: Row, fired: list[Fired]) -> _Reached:
-        reached = _Reached(row, fired)
-        roles = frozenset(role for step, _ in fired for role in step.audience)
-        reached.own, reached.coordinators = self.audience.people(row.office_id, roles)
-        reached.title = self.texts.title(row, reached.step)
-        reached.body = self.texts.body(row, reached.step)
-        return reached
+    def _reached(self, row: Row, fired: Sequence[Fired]) -> _Reached:
+        step = fired[-1][0]
+        if len(fired) == 1:
+            roles = frozenset(step.audience)
+        else:
+            roles = frozenset(role for missed, _ in fired for role in missed.audience)
+        own, coordinators = self.audience.people(row.office_id, roles)
+        title, body = self.texts.told(row, step)
+        return _Reached(row, fired, step, own, coordinators, title, body)
 
     # -------------------------------------------------------------- what is written
 
@@ -229,30 +267,39 @@ class _Tick:
                 reached.row.id,
                 step.code,
                 reached.row.due_at,
-                self.at,
                 len(reached.own) + len(reached.coordinators) if step is reached.step else 0,
             )
             for reached in plan.reached
             for step, _ in reached.fired
         ]
-        columns = ("task_id", "step", "due_at", "fired_at", "recipients")
-        return set(insert_missing(OverdueWarning, columns=columns, rows=rows, returning=("task_id", "step")))
+        return set(
+            insert_missing(
+                OverdueWarning,
+                columns=("task_id", "step", "due_at", "recipients"),
+                rows=rows,
+                constants={"fired_at": self.at},
+                returning=("task_id", "step"),
+            )
+        )
 
     def _messages(self, told: list[_Reached]) -> list[Message]:
         digested = self._digested(told)
-        messages = [
-            Message(
-                key=f"warn:{reached.row.id}:{reached.step.code}:{_stamp(reached.row.due_at)}",
-                kind=f"warning.{reached.step.code}",
-                level=Notification.Level.RED if is_late_step(reached.step) else Notification.Level.AMBER,
-                title=reached.title,
-                body=reached.body,
-                url=f"/work/tasks/{reached.row.id}/",
-                recipients=reached.own | (reached.coordinators - digested.get(reached.step.code, frozenset())),
-                quiet=reached.coordinators & digested.get(reached.step.code, frozenset()),
+        messages = []
+        for reached in told:
+            step, task_id = reached.step, reached.row.id
+            quiet = reached.coordinators & digested.get(step.code, frozenset())
+            messages.append(
+                Message(
+                    key=f"warn:{task_id}:{step.code}:{_stamp(reached.row.due_at)}",
+                    kind=f"warning.{step.code}",
+                    level=_level(step),
+                    title=reached.title,
+                    body=reached.body,
+                    url=f"/work/tasks/{task_id}/",
+                    recipients=reached.own | (reached.coordinators - quiet),
+                    quiet=quiet,
+                )
             )
-            for reached in told
-        ]
         return messages + self._digests(told, digested)
 
     def _digested(self, told: list[_Reached]) -> dict[str, frozenset[int]]:
@@ -281,7 +328,7 @@ class _Tick:
                 Message(
                     key=f"digest:{user_id}:{first.row.id}:{code}:{_stamp(first.row.due_at)}",
                     kind=f"digest.{code}",
-                    level=Notification.Level.RED if is_late_step(first.step) else Notification.Level.AMBER,
+                    level=_level(first.step),
                     title=title,
                     body=body,
                     url=COORDINATION_URL,
@@ -291,5 +338,10 @@ class _Tick:
         return messages
 
 
+def _level(step: Step) -> str:
+    return "red" if is_late_step(step) else "amber"
+
+
+@lru_cache(maxsize=4096)
 def _stamp(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat()

@@ -16,6 +16,7 @@ from scoring.points import format_points
 
 # the rule of a clause that says what being late costs
 LATENESS = re.compile(r"未(能)?(及时|按时|按期|如期)|不及时|逾期|超期|迟报|未(上报|报送)")
+TRAILING = re.compile(r"[。;;,,\s]+$")
 NAMED_OFFICES = 10
 
 
@@ -31,9 +32,6 @@ class Row(NamedTuple):
     points: Decimal | None
     due_at: datetime
     next_check_at: datetime
-    state: str
-    issued_at: datetime
-    held_since: datetime
 
 
 def is_late_step(step: Step) -> bool:
@@ -54,6 +52,7 @@ class Audience:
     def __init__(self, *, on: date) -> None:
         self.on = on
         self._people: dict[str, dict[int, set[int]]] = {"office": {}, "head": {}, "coordinator": {}}
+        self._found: dict[tuple[int, frozenset[str]], tuple[frozenset[int], frozenset[int]]] = {}
 
     def load(self, office_ids: Iterable[int]) -> None:
         missing = set(office_ids) - self._people["office"].keys()
@@ -64,10 +63,12 @@ class Audience:
 
     def people(self, office_id: int, roles: frozenset[str]) -> tuple[frozenset[int], frozenset[int]]:
         """(the office's own, coordinators who are not among them) of the named roles."""
-        own = frozenset().union(*(self._people[role][office_id] for role in roles if role != "coordinator"))
-        if "coordinator" not in roles:
-            return own, frozenset()
-        return own, frozenset(self._people["coordinator"][office_id]) - own
+        key = (office_id, roles)
+        if key not in self._found:
+            own = frozenset().union(*(self._people[role][office_id] for role in roles if role != "coordinator"))
+            above = self._people["coordinator"][office_id] if "coordinator" in roles else ()
+            self._found[key] = own, frozenset(above) - own
+        return self._found[key]
 
 
 class Texts:
@@ -80,6 +81,7 @@ class Texts:
         self._costs: dict[tuple[int, int | None], str] = {}
         self._offices: dict[int, str] = {}
         self._headings: dict[tuple, str] = {}
+        self._told: dict[tuple, tuple[str, str]] = {}
 
     def load(self, rows: Iterable[Row]) -> None:
         indicators = {row.indicator_id for row in rows} - self._indicators.keys()
@@ -93,11 +95,11 @@ class Texts:
                 .values_list("indicator_id", "clause_id", "quote")
             ):
                 if LATENESS.search(quote):
-                    self._costs.setdefault((indicator_id, clause_id), quote.rstrip("。;;,,"))
+                    self._costs.setdefault((indicator_id, clause_id), TRAILING.sub("", quote))
         if clauses:
             self._clauses |= dict(Clause.objects.filter(id__in=clauses).values_list("id", "no"))
 
-    def heading(self, row: Row) -> str:
+    def _heading(self, row: Row) -> str:
         """1.14 平安综治 · 第4条 矛盾纠纷排查化解工作情况(2026年10月)"""
         key = (row.indicator_id, row.clause_id, row.title, row.period)
         if key not in self._headings:
@@ -113,15 +115,22 @@ class Texts:
             self._headings[key] = text if not period or period in text else f"{text}({period})"
         return self._headings[key]
 
-    def title(self, row: Row, step: Step) -> str:
-        if step.moment == "deadline":
-            return f"已逾期:{self.heading(row)}"
-        if step.offset > 0:
-            return f"逾期{self._days_late(row, step)}个工作日:{self.heading(row)}"
-        left = days_left(row.due_at, self.at, self.tz, self.calendar)
-        return f"{f'还有{left}个工作日到期' if left else '今日到期'}:{self.heading(row)}"
+    def told(self, row: Row, step: Step) -> tuple[str, str]:
+        """Title and body: the same for every office that has this clause."""
+        key = (row.indicator_id, row.clause_id, row.title, row.period, row.points, row.due_at, step.code)
+        if key not in self._told:
+            self._told[key] = self._title(row, step), self._body(row, step)
+        return self._told[key]
 
-    def body(self, row: Row, step: Step) -> str:
+    def _title(self, row: Row, step: Step) -> str:
+        if step.moment == "deadline":
+            return f"已逾期:{self._heading(row)}"
+        if step.offset > 0:
+            return f"逾期{self._days_late(row, step)}个工作日:{self._heading(row)}"
+        left = days_left(row.due_at, self.at, self.tz, self.calendar)
+        return f"{f'还有{left}个工作日到期' if left else '今日到期'}:{self._heading(row)}"
+
+    def _body(self, row: Row, step: Step) -> str:
         due = row.due_at.astimezone(self.tz)
         clock = "" if (due.hour, due.minute) == (23, 59) else f"{due:%H:%M}"
         parts = [f"截止{due.year}年{due.month}月{due.day}日{clock}"]

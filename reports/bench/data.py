@@ -22,6 +22,10 @@ CLAUSES_PER_ROW = 5
 LATE_DUE = date(2026, 3, 10)
 ISSUED_AT = datetime(2026, 1, 5, 9, 0)
 CHUNK = 5000
+TASK_COLUMNS = """
+    key version_id indicator_id clause_id office_id role title quote period starts_on ends_on due_date due_at
+    by_cycle assigned_extra due_before_issue points state revision issued_at held_since next_check_at
+"""
 
 
 @dataclass
@@ -63,9 +67,7 @@ def organisation(*, offices: int, members: int) -> Organisation:
         coordinator = User.objects.create(username="coordinator", name="统筹员", password="!")  # noqa: S106
         grant(user=coordinator, power=Power.COORDINATE, office=root)
         version, clauses = _scheme(root)
-    return Organisation(
-        root, children, people[1] if members > 1 else people[0], coordinator, version, clauses
-    )
+    return Organisation(root, children, people[1] if members > 1 else people[0], coordinator, version, clauses)
 
 
 def _scheme(root: Office) -> tuple[SchemeVersion, list[Clause]]:
@@ -140,10 +142,6 @@ def tasks(org: Organisation, *, count: int, late: int) -> datetime:
     tz, calendar = timezone.get_default_timezone(), seeded_calendar()
     issued_at = timezone.make_aware(ISSUED_AT)
     late_at = due_at(LATE_DUE, tz)
-    columns = (
-        "key version_id indicator_id clause_id office_id role title quote period starts_on ends_on due_date due_at "
-        "by_cycle assigned_extra due_before_issue points state revision issued_at held_since next_check_at"
-    ).split()
 
     def row(n: int) -> tuple:
         clause = org.clauses[(n // len(org.offices)) % len(org.clauses)]
@@ -181,7 +179,8 @@ def tasks(org: Organisation, *, count: int, late: int) -> datetime:
 
     for start in range(0, count, CHUNK):
         with transaction.atomic():
-            insert_missing(Task, columns=columns, rows=[row(n) for n in range(start, min(start + CHUNK, count))])
+            rows = [row(n) for n in range(start, min(start + CHUNK, count))]
+            insert_missing(Task, columns=TASK_COLUMNS.split(), rows=rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return late_at + timedelta(seconds=1)

@@ -19,20 +19,21 @@ def temporary(server_url: str) -> Iterator[dict[str, str]]:
     Empty `server_url`: a SQLite file. Otherwise a database of its own on that PostgreSQL server; the one named in the
     URL is only connected to, in order to create it.
     """
-    with tempfile.TemporaryDirectory(prefix="zeren-bench-") as directory:
-        with _database(server_url, Path(directory)) as url:
-            environment = os.environ | {
-                "DATABASE_URL": url,
-                "REDIS_URL": "",
-                "ZEREN_ENV": "development",
-                "SERVE_HTTPS": "0",
-                "DEBUG": "0",
-                "LOG_LEVEL": "ERROR",
-                "MEDIA_ROOT": directory,
-                "PYTHONUNBUFFERED": "1",
-            }
-            manage(environment, "migrate", "--verbosity", "0")
-            yield environment
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="zeren-bench-"))
+        url = stack.enter_context(_database(server_url, Path(directory)))
+        environment = os.environ | {
+            "DATABASE_URL": url,
+            "REDIS_URL": "",
+            "ZEREN_ENV": "development",
+            "SERVE_HTTPS": "0",
+            "DEBUG": "0",
+            "LOG_LEVEL": "ERROR",
+            "MEDIA_ROOT": directory,
+            "PYTHONUNBUFFERED": "1",
+        }
+        manage(environment, "migrate", "--verbosity", "0")
+        yield environment
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "性能测量(使用临时数据库,不接触现有数据),结果为 JSON"
 
     def add_arguments(self, parser):
-        parser.add_argument("--database-url", default="", help="在此 PostgreSQL 服务器上另建临时库;缺省用临时 SQLite 文件")
+        parser.add_argument("--database-url", default="", help="在此 PostgreSQL 上另建临时库;缺省用 SQLite 文件")
         parser.add_argument("--sizes", default="10000,100000", help="任务数,逗号分隔")
         parser.add_argument("--late", type=float, default=0.15, help="新逾期任务所占比例")
         parser.add_argument("--offices", type=int, default=200)
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError("--database-url 须为 postgres://… ;SQLite 缺省即用临时文件")
         results = []
         for size in [int(text) for text in sizes.split(",")]:
-            options = {"size": size, "late": round(size * late), "offices": offices, "members": members, "rounds": rounds}
+            options = dict(size=size, late=round(size * late), offices=offices, members=members, rounds=rounds)
             with database.temporary(database_url) as environment:
                 results.append(json.loads(database.manage(environment, "bench", "--inside", json.dumps(options))))
         self.stdout.write(json.dumps({"machine": _machine(), "results": results}, ensure_ascii=False, indent=2))
