@@ -1,7 +1,7 @@
 """The shape of what is typed on the administration's pages. What may be done is decided by the operations."""
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +20,16 @@ class LoginForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("账号")
         self.fields["password"].label = _("密码")
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """Another password than before: a one-time password that is typed again stays known to two people."""
+
+    def clean_new_password1(self):
+        password = self.cleaned_data["new_password1"]
+        if self.user.check_password(password):
+            raise forms.ValidationError(_("新密码与原密码相同,请换一个。"))
+        return password
 
 
 class DateInput(forms.DateInput):

@@ -53,6 +53,7 @@ class Logout(LogoutView):
 class PasswordChange(PasswordChangeView):
     """Ends every other session of the person (their session hash covers the password)."""
 
+    form_class = forms.NewPasswordForm
     success_url = reverse_lazy("home")
 
     def form_valid(self, form):
