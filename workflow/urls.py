@@ -1,6 +1,6 @@
 """The screens of the steps, by what they are about."""
 
-from workflow.views import coordination, scorecards, tasks
+from workflow.views import coordination, issuing, scorecards, tasks
 
 app_name = "workflow"
-urlpatterns = [*tasks.urlpatterns, *scorecards.urlpatterns, *coordination.urlpatterns]
+urlpatterns = [*tasks.urlpatterns, *scorecards.urlpatterns, *coordination.urlpatterns, *issuing.urlpatterns]
