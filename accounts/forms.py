@@ -1,7 +1,10 @@
 """The shape of what is typed on the administration's pages. What may be done is decided by the operations."""
 
+from datetime import date
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -37,6 +40,16 @@ class DateInput(forms.DateInput):
 
     def __init__(self, **kwargs):
         super().__init__(format="%Y-%m-%d", **kwargs)
+
+
+class DayField(forms.DateField):
+    """A day of this or a neighbouring century: the edges of the calendar break arithmetic."""
+
+    widget = DateInput
+
+    def __init__(self, **kwargs):
+        validators = [MinValueValidator(date(1949, 10, 1)), MaxValueValidator(date(2199, 12, 31))]
+        super().__init__(validators=validators, **kwargs)
 
 
 class OfficeChoice(forms.ModelChoiceField):
@@ -95,25 +108,22 @@ class OfficeForm(ScopedForm):
 
 
 class NewOfficeForm(OfficeForm):
-    valid_from = forms.DateField(label=_("设立日期"), widget=DateInput(), initial=timezone.localdate)
+    valid_from = DayField(label=_("设立日期"), initial=timezone.localdate)
 
 
 class RetireForm(forms.Form):
-    last_day = forms.DateField(
-        label=_("撤销日期"), widget=DateInput(), initial=timezone.localdate, help_text=_("这一天仍有效,次日起撤销。")
-    )
+    last_day = DayField(label=_("撤销日期"), initial=timezone.localdate, help_text=_("这一天仍有效,次日起撤销。"))
 
 
 class MembershipForm(ScopedForm):
     office = OfficeChoice(label=_("任职机构"), empty_label=_("请选择"))
     role = forms.ChoiceField(label=_("身份"), choices=Membership.Role.choices, initial=Membership.Role.CLERK)
-    valid_from = forms.DateField(label=_("任职日期"), widget=DateInput(), initial=timezone.localdate)
+    valid_from = DayField(label=_("任职日期"), initial=timezone.localdate)
 
 
 class EndMembershipForm(forms.Form):
-    last_day = forms.DateField(
+    last_day = DayField(
         label=_("最后任职日"),
-        widget=DateInput(),
         initial=timezone.localdate,
         help_text=_("这一天仍可办理,次日起不再任职。要立即生效,请填昨天的日期。"),
     )

@@ -3,21 +3,15 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.forms import DayField
 from audit.queries import Filter, verb_choices
-
-
-class DateInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self, **kwargs):
-        super().__init__(format="%Y-%m-%d", **kwargs)
 
 
 class FilterForm(forms.Form):
     person = forms.CharField(label=_("操作人"), required=False, max_length=60)
     verb = forms.ChoiceField(label=_("动作"), required=False, choices=lambda: [("", _("全部动作")), *verb_choices()])
-    since = forms.DateField(label=_("自"), required=False, widget=DateInput())
-    until = forms.DateField(label=_("至"), required=False, widget=DateInput())
+    since = DayField(label=_("自"), required=False)
+    until = DayField(label=_("至"), required=False)
     subject_type = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     subject_id = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
