@@ -251,7 +251,13 @@ def bonus_window(bonus: Mapping[str, Any] | None, *, year: int) -> list[str] | N
 
 def _ordered(data: Mapping[str, Any], *first: str) -> dict[str, Any]:
     """The same keys in a stable order, whatever order a database keeps them in."""
-    return {key: data[key] for key in (*first, *sorted(set(data) - set(first))) if key in data}
+    return {key: _stable(data[key]) for key in (*first, *sorted(set(data) - set(first))) if key in data}
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_stable(item) for item in value]
+    return _ordered(value) if isinstance(value, Mapping) else value
 
 
 def _deadline(entry: DeadlineEntry, year: int) -> dict[str, Any]:
