@@ -70,11 +70,15 @@ def plan(document: Document, *, year: int | None = None) -> list[PlannedTask]:
 
 def _of_row(row: Row, document: Document, year: int) -> Iterator[PlannedTask]:
     holders = _holders(row, document)
+    # the members of a collective name answer for the same: worked out once
+    shared: dict[tuple[int, ...] | None, list[tuple[_Matter, Decimal | None]]] = {}
     for name, role, share in holders:
         collector = _collector(holders, name) if role == "provide" else None
-        covered = [(position, clause) for position, clause in enumerate(row.clauses) if share.covers(clause)]
-        for matter in _matters(row, covered, document, year):
-            points = _points(row, matter, covered)
+        if share.clauses not in shared:
+            covered = [(position, clause) for position, clause in enumerate(row.clauses) if share.covers(clause)]
+            matters = _matters(row, covered, document, year)
+            shared[share.clauses] = [(matter, _points(row, matter, covered)) for matter in matters]
+        for matter, points in shared[share.clauses]:
             for occurrence in matter.occurrences:
                 yield PlannedTask(
                     office=name,
