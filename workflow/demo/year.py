@@ -67,7 +67,7 @@ class Year:
         yearly = task.by_cycle or (task.due_at - task.issued_at).days > 300
         if yearly:
             # most of the year-end work is still ahead; some offices are early
-            if lot >= 80:
+            if lot >= 80 or not task.by_cycle:
                 return
             self.at(signed_at + timedelta(days=dice % 40), lambda at: self.accept(task, clerk, at))
             if lot < 9:  # filed today: with the head, or with the reviewer
@@ -166,7 +166,8 @@ class Year:
         while self.queue:
             when, _, act = heapq.heappop(self.queue)
             act(when)
-        for person in self.people.values():
+        for number, person in enumerate(self.people.values()):
+            User.objects.filter(pk=person.pk).update(last_login=self.until - timedelta(hours=3 * number))
             _read_up_to(person, before=self.until - timedelta(days=6), at=self.until)
         return self.done
 
