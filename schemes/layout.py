@@ -129,7 +129,6 @@ class Line:
         """Every office behind the row, collective names spelled out: what a filter looks for."""
         return "|".join(dict.fromkeys(name for office in self.offices for name in (office.name, *office.members)))
 
-
     @property
     def marks(self) -> str:
         """What the row can be filtered by, joined by bars."""

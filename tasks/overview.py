@@ -188,9 +188,7 @@ class OfficeLateness:
 def late_by_office(office_ids: Iterable[int], *, at: datetime) -> list[OfficeLateness]:
     """Offices with late tasks, the most first."""
     today = timezone.localdate(at)
-    steps = {
-        f"step_{days}": Count("id", filter=Q(due_date__lte=late_since(days, today=today))) for days in LATE_STEPS
-    }
+    steps = {f"step_{days}": Count("id", filter=Q(due_date__lte=late_since(days, today=today))) for days in LATE_STEPS}
     rows = (
         Task.objects.overdue_at(at)
         .filter(office_id__in=set(office_ids))

@@ -58,12 +58,42 @@ class Figure:
 def figures(counts: dict[str, str]) -> list[Figure]:
     """The six numbers; each opens its list."""
     return [
-        Figure(_("逾期"), counts["late"], tasks_url(stage="late"), _("过了截止日期仍未报送"), "red", "exclamation-octagon-fill"),
-        Figure(_("三日内到期"), counts["soon"], tasks_url(stage="soon"), _("今天起三个工作日"), "amber", "exclamation-triangle-fill"),
-        Figure(_("未签收"), counts["unaccepted"], tasks_url(state=TaskState.ISSUED), _("已下达,处室还没有签收"), "", "inbox"),
-        Figure(_("待确认"), counts["confirming"], tasks_url(state=TaskState.CONFIRMING), _("在处室负责人处"), "", "person-check"),
+        Figure(
+            _("逾期"),
+            counts["late"],
+            tasks_url(stage="late"),
+            _("过了截止日期仍未报送"),
+            "red",
+            "exclamation-octagon-fill",
+        ),
+        Figure(
+            _("三日内到期"),
+            counts["soon"],
+            tasks_url(stage="soon"),
+            _("今天起三个工作日"),
+            "amber",
+            "exclamation-triangle-fill",
+        ),
+        Figure(
+            _("未签收"),
+            counts["unaccepted"],
+            tasks_url(state=TaskState.ISSUED),
+            _("已下达,处室还没有签收"),
+            "",
+            "inbox",
+        ),
+        Figure(
+            _("待确认"),
+            counts["confirming"],
+            tasks_url(state=TaskState.CONFIRMING),
+            _("在处室负责人处"),
+            "",
+            "person-check",
+        ),
         Figure(_("待审核"), counts["reviewing"], tasks_url(state=TaskState.REVIEWING), _("在审核人处"), "", "eye"),
-        Figure(_("已通过"), counts["approved"], tasks_url(state=TaskState.APPROVED), _("审核通过"), "green", "patch-check"),
+        Figure(
+            _("已通过"), counts["approved"], tasks_url(state=TaskState.APPROVED), _("审核通过"), "green", "patch-check"
+        ),
     ]
 
 
