@@ -236,9 +236,11 @@ class Row:
         if not self.figures:
             return {None: Result(whole.earned, whole.state, whole, _digest(self.rules))}
         children = dict(zip([clause.pk for clause in self.clauses], whole.children, strict=True))
+        # a row that is scored although clauses are open was scored as a whole (平均分)
+        whole_only = whole.state == SCORED and any(children[c.pk].state != SCORED for c in self.figures)
         results = {}
         for clause in self.figures:
-            child = _placed(children[clause.pk], whole)
+            child = _placed(children[clause.pk], whole, whole_only)
             results[clause.pk] = Result(child.earned, child.state, child, _digest(self.rules_of(clause)))
         if any(slot.clause is None for slot in self.slots()):
             results[None] = self._own(whole, [result.earned for result in results.values()])
@@ -255,15 +257,13 @@ class Row:
         return Result(difference or None, state, whole, _digest(rules))
 
 
-def _placed(child: Breakdown, whole: Breakdown) -> Breakdown:
+def _placed(child: Breakdown, whole: Breakdown, whole_only: bool) -> Breakdown:
     """A clause's result, once the row has had its say."""
-    if whole.state != SCORED:
-        return child
-    if whole.earned == ZERO and child.earned != ZERO:
+    if whole.state == SCORED and whole.earned == ZERO and child.earned != ZERO:
         lost = None if child.earned is None else -child.earned
         line = Line("本项不得分", "row", None, (), {}, lost, ZERO, whole.lines[-1].note or whole.lines[-1].label)
         return replace(child, earned=ZERO, state=SCORED, unresolved=(), lines=(*child.lines, line))
-    if child.state != SCORED:
+    if whole_only and whole.earned != ZERO:
         line = Line("计入本项", "row", None, (), {}, None, None, "本项已整体计分,本条不单独计分")
         return replace(child, earned=None, state=IN_ROW, unresolved=(), lines=(*child.lines, line))
     return child

@@ -15,7 +15,7 @@ from assessments.models import Finding, Scorecard, ScoreEntry
 from assessments.operations.common import MAX_NOTE, MAX_REASON, day_of, how_to_open
 from assessments.rows import Row, earliest_date, fact_of, load_rows
 from schemes.models import Clause, Indicator, ScoringRule
-from scoring.facts import FactError, check_fact, required_inputs
+from scoring.facts import FACT_FIELDS, FactError, check_fact, required_inputs
 from scoring.points import format_points, size_problem
 from scoring.rules import Family, Rule
 from tasks.models import Evidence, Task
@@ -114,17 +114,15 @@ def _place(
         problems["clause"] = [_("这一段不计分,不能记录考核事实。")]
         return None, None
     slot = row.slot_of(clause)
-    if slot is None:
+    if stored is None and clause is None and row.figures:
+        problems["rule"] = [_("本项各条有分值,请选择要评定的条款。")]
+    elif slot is None:
         problems["clause"] = [_("此项没有分值,不能记录考核事实。")]
     elif card.office_id not in slot.offices:
         names = "、".join(str(r.office or r.name) for r, ids in row.responsibilities if set(ids) & set(slot.offices))
         problems["clause"] = [_("{code}由{names}负责,请在其得分表上记录。").format(code=row.label(clause), names=names)]
     elif stored is None and (slot.clause != clause or row.judgeable(clause) is None):
-        problems["rule"] = [
-            _("本项各条有分值,请选择要评定的条款。")
-            if row.figures and clause is None
-            else _("本条按规则计分,请选择所依据的规则。")
-        ]
+        problems["rule"] = [_("本条按规则计分,请选择所依据的规则。")]
     return clause, stored
 
 
@@ -215,9 +213,13 @@ def _check_fact(
     said = check_fact(rule, fact, available=available)
     if not complete:
         said = [text for text in said if text != "人工认定的分值须写明依据"]
-    extra = rule is not None and not any(spec.name == "points" for spec in specs) and finding.points is not None
-    if extra:
-        said.append(_("本规则不需要评定分。"))
+    asked = {spec.name for spec in specs}
+    given = {name for name in FACT_FIELDS if getattr(fact, name) is not None}
+    for name in sorted(given - asked):
+        problems[name] = [_("所选规则不需要填写这一项。")]
+    optional = specs and not any(spec.required for spec in specs)
+    if optional and all(spec.type == "value" and spec.read(fact) is None for spec in specs):
+        said = [_("请至少填写一项数值。")]
     for text in said:
         name = next((spec.name for spec in specs if spec.label in text), "fact")
         problems.setdefault(name, []).append(text)

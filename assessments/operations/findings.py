@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
-from accounts.errors import BadInput, NotVisible
+from accounts.errors import NotVisible
 from accounts.grants import Scope
 from assessments.digest import facts_of, shown
 from assessments.errors import AlreadyVoided, OwnOffice, TokenUsed
@@ -195,6 +195,7 @@ def judge_full(
     """无扣分事项,按满分评定: a finding for each item that is still to be judged (of these rows, or all).
 
     Only items without any rule: what a rule or a poll decides is never filled in. One entry in the trail lists them.
+    Nothing to judge: nothing is written.
     """
     with transaction.atomic():
         wanted = None if indicators is None else {indicator.pk for indicator in indicators}
@@ -229,7 +230,7 @@ def judge_full(
                 )
             )
         if not findings:
-            raise BadInput({"indicators": [_("所选各项中没有尚待人工评定的条款。")]})
+            return []
         for finding in findings:
             finding.save(force_insert=True)
         touched = [rows[pk] for pk in dict.fromkeys(finding.indicator_id for finding in findings)]

@@ -127,13 +127,13 @@ def staff(year: Year) -> Year:
         ("auditor", Power.AUDIT),
         ("stranger", None),
     ):
-        year.people[name] = someone(name, f"{name}甲")
+        year.people[name] = someone(f"year-{name}", f"{name}甲")
         if power:
             grant(user=year.people[name], power=power, office=year.unit)
     for office in Office.objects.filter(parent=year.unit).order_by("position"):
         for role in ("clerk", "head"):
             name = f"{role}:{office.name}"
-            year.people[name] = someone(f"{role}{office.pk}", f"{office.name}{role}")
+            year.people[name] = someone(f"year-{role}{office.pk}", f"{office.name}{role}")
             Membership.objects.create(user=year.people[name], office=office, role=role)
     return year
 
@@ -163,7 +163,7 @@ def opened(jiaxing) -> Year:
 
 
 def small(rows: dict, *, settings: dict | None = None, groups: list | None = None, offices=("甲处", "乙处")) -> Year:
-    """A scheme of one section. `rows`: code → {points, offices: [(name, role, clauses)], clauses: [...], rules: [...]}."""
+    """A scheme of one section. `rows`: code → {points, offices: [(name, role, numbers)], clauses, rules}."""
     unit = Office.objects.create(name="小局")
     named = {name: Office.objects.create(name=name, parent=unit, position=n) for n, name in enumerate(offices)}
     version = SchemeVersion.objects.create(

@@ -49,7 +49,7 @@ def test_rows_without_clause_figures_are_one_entry_and_unscored_clauses_none(ope
     assert entry.max_points == Decimal("0.5")
     # 1.17: two figures, and a third clause that acts on the row
     entries = ScoreEntry.objects.filter(indicator__code="1.17")
-    assert sorted((e.clause and e.clause.no or 0, e.max_points) for e in entries) == [
+    assert sorted(((e.clause and e.clause.no) or 0, e.max_points) for e in entries) == [
         (0, None),
         (1, Decimal("0.1")),
         (2, Decimal("0.2")),
@@ -95,9 +95,7 @@ def test_coordinators_and_reviewers_may_open(jiaxing, who):
 
 def test_a_request_of_nobody_is_not_the_system(jiaxing):
     with pytest.raises(NoPower):
-        operations.open_scorecards(
-            version=jiaxing.version, actor=Actor(user=None, label="-", from_request=True), at=AT
-        )
+        operations.open_scorecards(version=jiaxing.version, actor=Actor(user=None, label="-", from_request=True), at=AT)
     assert operations.open_scorecards(version=jiaxing.version, actor=Actor.system("year end"), at=AT)
 
 
@@ -127,7 +125,7 @@ def test_points_nobody_answers_for_are_refused_by_name():
 @pytest.mark.django_db
 def test_a_collective_name_is_read_as_its_members():
     year = small(
-        {"1.01": {"points": "1", "offices": [("各处", "responsible", None)], "clauses": [{"rules": [each("a", "0.1")]}]}},
+        {"1.01": {"points": "1", "offices": [("各处", "collect", None)], "clauses": [{"rules": [each("a", "0.1")]}]}},
         groups=[{"name": "各处", "members": ["甲处", "乙处"]}],
     )
     cards = year.open()
@@ -148,7 +146,10 @@ def test_a_row_without_points_of_its_own_has_those_of_its_clauses_and_a_differen
             "1.02": {
                 "points": "1",
                 "offices": mine,
-                "clauses": [{"points": "0.5", "rules": [each("c", "0.1")]}, {"points": "0.7", "rules": [each("d", "0.1")]}],
+                "clauses": [
+                    {"points": "0.5", "rules": [each("c", "0.1")]},
+                    {"points": "0.7", "rules": [each("d", "0.1")]},
+                ],
             },
             "1.03": {"offices": mine, "clauses": [{}]},
         }
