@@ -15,6 +15,7 @@ logger = logging.getLogger("zeren.scan")
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # started often, and by a supervisor: the server has checked
     help = "逾期扫描:一次,或 --loop 持续运行"
 
     def add_arguments(self, parser):
