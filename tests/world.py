@@ -10,8 +10,8 @@
 text of an office's business holds its `marker`: found in an answer to somebody who may not read that office, it is a
 leak.
 
-Only model rows, none of the operations: what it stands for is what the operations are meant to leave behind, and
-`manage.py verify` finds nothing to complain about.
+Only model rows, none of the operations (but the points, which are computed): what it stands for is what the operations
+are meant to leave behind, and `manage.py verify` finds nothing to complain about.
 """
 
 import hashlib
@@ -28,7 +28,9 @@ from django.utils import timezone
 from accounts.actors import Actor
 from accounts.grants import Power, fresh_scope, grant
 from accounts.models import Membership, Office, User
-from assessments.models import Finding, Scorecard
+from assessments.models import Finding, Scorecard, ScoreEntry
+from assessments.operations.recompute import computed, totals_of
+from assessments.rows import load_rows
 from audit.operations import record
 from deadlines.calendar import seeded_calendar
 from deadlines.ladder import first_check
@@ -66,6 +68,10 @@ class Side:
     clerk: User
     head: User
     reviewer: User
+    indicator: Indicator  # the row that this office alone answers for
+    clause: Clause
+    rule: ScoringRule
+    deadline: Deadline
     tasks: dict[str, Task] = field(default_factory=dict)
     submission: Submission | None = None  # filed, of tasks["reviewing"]
     evidence: Evidence | None = None  # of that submission
@@ -93,11 +99,6 @@ class World:
     other: Side
     people: dict[str, User]
     version: SchemeVersion
-    section: Section
-    indicator: Indicator
-    clause: Clause
-    rule: ScoringRule
-    deadline: Deadline
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -155,16 +156,18 @@ def build(now: datetime | None = None) -> World:
             ("auditor", Power.AUDIT),
         ):
             grant(user=people[role], power=power, office=root)
-        version, section, indicator, clause, rule, deadline = _scheme(root, now)
+        version, section = _scheme(root, now)
         sides = []
         for position, (key, office_name, marker) in enumerate(
             [("own", "甲测试处", "标记甲ZQOWN"), ("other", "乙测试处", "标记乙ZQOTHER")]
         ):
             suffix = "" if key == "own" else "_other"
+            office = Office.objects.create(name=office_name, parent=root, position=position)
             side = Side(
                 key=key,
                 marker=marker,
-                office=Office.objects.create(name=office_name, parent=root, position=position),
+                office=office,
+                **_row(section, office, position),
                 clerk=person(f"clerk{suffix}", f"{office_name}经办人"),
                 head=person(f"head{suffix}", f"{office_name}负责人"),
                 reviewer=person(f"reviewer{suffix}", f"{office_name}审核人"),
@@ -176,15 +179,8 @@ def build(now: datetime | None = None) -> World:
         own, other = sides
         Membership.objects.create(user=people["disabled"], office=own.office)
         people |= {"clerk": own.clerk, "head": own.head, "reviewer": own.reviewer}
-        world = World(now, root, own, other, people, version, section, indicator, clause, rule, deadline)
+        world = World(now, root, own, other, people, version)
         for side in sides:
-            Responsibility.objects.create(
-                indicator=indicator,
-                position=0 if side is own else 1,
-                name=side.office.name,
-                office=side.office,
-                role=Responsibility.Role.RESPONSIBLE,
-            )
             _business(world, side, today)
     return world
 
@@ -200,30 +196,35 @@ def _scheme(root: Office, now: datetime):
         title=f"{today.year}年度世界考核方案",
         issuer="世界委员会",
         issued_on=today,
-        points=Decimal("5"),
+        points=Decimal("10"),
         digest="0" * 64,
         unit=root,
         imported_at=now - timedelta(days=2),
         issued_at=now - timedelta(days=1),
     )
     section = Section.objects.create(
-        version=version, position=0, no="一", title="工作目标", points=Decimal("5"), line=1
+        version=version, position=0, no="一", title="工作目标", points=Decimal("10"), line=1
     )
+    return version, section
+
+
+def _row(section: Section, office: Office, position: int) -> dict:
+    """A row of the breakdown with one clause, its rule and its deadline, for which one office answers."""
     indicator = Indicator.objects.create(
-        version=version,
+        version=section.version,
         section=section,
-        position=0,
-        code="1.1",
-        path=["年度重点工作", "数据质量"],
+        position=position,
+        code=f"1.{position + 1}",
+        path=["年度重点工作", f"数据质量{position + 1}"],
         points=Decimal("5"),
-        line=2,
-        points_line=2,
+        line=2 + 2 * position,
+        points_line=2 + 2 * position,
     )
     clause = Clause.objects.create(
         indicator=indicator,
         position=0,
         no=1,
-        line=3,
+        line=3 + 2 * position,
         text="1.按季报送数据质量情况;发现数据错误的,每起扣0.1分(5)",
         points=Decimal("5"),
         measures=[{"name": "合格率", "unit": "%", "target": "95", "at_least": True, "quote": "数据质量"}],
@@ -247,7 +248,14 @@ def _scheme(root: Office, now: datetime):
         quote="按季报送",
         params={"kind": "quarterly", "quote": "按季报送", "what": "数据质量情况"},
     )
-    return version, section, indicator, clause, rule, deadline
+    Responsibility.objects.create(
+        indicator=indicator,
+        position=0,
+        name=office.name,
+        office=office,
+        role=Responsibility.Role.RESPONSIBLE,
+    )
+    return {"indicator": indicator, "clause": clause, "rule": rule, "deadline": deadline}
 
 
 def make_task(world: World, side: Side, state: str = "issued", *, key: str = "", **fields) -> Task:
@@ -261,9 +269,9 @@ def make_task(world: World, side: Side, state: str = "issued", *, key: str = "",
         **{
             "key": f"world:{side.key}:{key or state}",
             "version": world.version,
-            "indicator": world.indicator,
-            "clause": world.clause,
-            "deadline": world.deadline,
+            "indicator": side.indicator,
+            "clause": side.clause,
+            "deadline": side.deadline,
             "office": side.office,
             "role": Responsibility.Role.RESPONSIBLE,
             "title": f"{side.marker}报送数据质量情况({state})",
@@ -366,7 +374,10 @@ def _business(world: World, side: Side, today: date) -> None:
         side.tasks[state] = make_task(world, side, state)
     side.draft = make_submission(world, side, side.tasks["accepted"], filed=False)
     side.draft_evidence = make_evidence(world, side, side.draft, name="草稿")
-    clerk = Actor.person(side.clerk, ip="127.0.0.1")
+    clerk, reviewer = Actor.person(side.clerk, ip="127.0.0.1"), Actor.person(side.reviewer, ip="127.0.0.1")
+    for state in STATES[1:]:
+        task = side.tasks[state]
+        record(actor=clerk, at=task.accepted_at, verb="task.accepted", subject=task, office_id=side.office.pk)
     for state in ("confirming", "reviewing"):
         submission = make_submission(world, side, side.tasks[state])
         evidence = make_evidence(world, side, submission)
@@ -383,13 +394,20 @@ def _business(world: World, side: Side, today: date) -> None:
     side.scorecard = Scorecard.objects.create(
         version=world.version, office=side.office, max_points=Decimal("5"), held_since=world.now
     )
+    record(
+        actor=Actor.system("测试"),
+        at=world.now,
+        verb="scorecard.opened",
+        subject=side.scorecard,
+        office_id=side.office.pk,
+    )
     process = WorkProcess.objects.create(flow_class=ScorecardFlow, scorecard=side.scorecard)
     _steps(process, ScorecardFlow, ["open", "score"], finished=False, at=world.now)
     side.finding = Finding.objects.create(
         scorecard=side.scorecard,
-        indicator=world.indicator,
-        clause=world.clause,
-        rule=world.rule,
+        indicator=side.indicator,
+        clause=side.clause,
+        rule=side.rule,
         task=side.tasks["reviewing"],
         occurred_on=today,
         count=Decimal("1"),
@@ -399,6 +417,15 @@ def _business(world: World, side: Side, today: date) -> None:
         recorded_at=world.now,
         token=f"world-finding-{side.key}",
     )
+    record(
+        actor=reviewer,
+        at=world.now,
+        verb="finding.recorded",
+        subject=side.finding,
+        office_id=side.office.pk,
+        detail={"summary": "数据错误 1 起", "source": side.finding.source},
+    )
+    _entries(side)
     side.notification = Notification.objects.create(
         key=f"world:{side.key}",
         kind="task",
@@ -407,6 +434,25 @@ def _business(world: World, side: Side, today: date) -> None:
         at=world.now,
     )
     Delivery.objects.create(notification=side.notification, recipient=side.clerk, sent_at=world.now)
+
+
+def _entries(side: Side) -> None:
+    """The scorecard's entries and totals, as computed from its findings."""
+    card = side.scorecard
+    (row,) = load_rows(side.indicator.version, [side.indicator.pk])
+    results = row.results([side.finding])
+    for slot in row.slots():
+        ScoreEntry.objects.create(
+            scorecard=card,
+            indicator=side.indicator,
+            clause=slot.clause,
+            shared=slot.shared,
+            max_points=slot.max_points,
+            computed_at=card.held_since,
+            **computed(results[slot.clause_id]),
+        )
+    card.max_points, card.earned, card.unresolved = totals_of(card.entries.all())
+    card.save()
 
 
 @pytest.fixture
