@@ -1,0 +1,138 @@
+"""The main job, by the four roles: sign for → submit → confirm → return → resubmit → approve → score → sign off."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.people import SETUP, log_in
+from workflow.demo.cast import PASSWORD
+from workflow.demo.paper import pdf
+
+LIVE_SETUP = SETUP
+
+
+def _open_task(app) -> str:
+    """A task of 登记管理处 with a scoring rule, issued and not yet signed for."""
+    return app.shell(
+        "from datetime import timedelta; from django.utils import timezone\n"
+        "from accounts.actors import Actor; from schemes.models import SchemeVersion; from accounts.models import Office\n"
+        "from tasks.issuing import assign_extra\n"
+        "now = timezone.now(); version = SchemeVersion.objects.get(status='issued')\n"
+        "row = version.indicators.get(code='1.14')\n"
+        "print(assign_extra(version=version, indicator=row, office=Office.objects.get(name='登记管理处'),"
+        " title='矛盾纠纷排查专项报告', due_at=now + timedelta(days=3), actor=Actor.system('test'), at=now).pk)"
+    ).strip()
+
+
+def test_the_year_of_one_task_from_signing_for_to_signed_results(
+    live_server_process, page_at, screenshot, tmp_path
+):
+    task = _open_task(live_server_process)
+    address = f"/work/tasks/{task}/"
+    clerk, head, reviewer, leader = (page_at(1366) for _ in range(4))
+    log_in(clerk, "lina")
+    log_in(head, "zhaoqiang")
+    log_in(reviewer, "zhengkai")
+    log_in(leader, "majun")
+
+    # 经办人: sign for, fill in, attach, submit
+    clerk.goto(address)
+    clerk.get_by_role("button", name="签收").first.click()
+    clerk.locator("#task-form [name=text]").fill("全系统排查矛盾纠纷21起,化解20起,1起正在调处。")
+    file = tmp_path / "排查台账.pdf"
+    file.write_bytes(pdf(name="x.pdf", title="Register").read())
+    clerk.locator("#task-form input[type=file]").set_input_files(str(file))
+    expect(clerk.locator("#task-files")).to_contain_text("排查台账.pdf")
+    screenshot(clerk, "journey-1-clerk-fills-in")
+    clerk.locator("#task-form").get_by_role("button", name="报送", exact=True).click()
+    expect(clerk.locator("main")).to_contain_text("待负责人确认")
+
+    # 负责人: hears of it live, confirms
+    expect(head.locator("[data-unread]").first).not_to_have_text("0")
+    head.goto(address)
+    screenshot(head, "journey-2-head-confirms")
+    head.get_by_role("button", name="确认").first.click()
+    expect(head.locator("main")).to_contain_text("待审核")
+
+    # 审核人: returns with a reason and a mark
+    reviewer.goto(f"{address}review/")
+    expect(reviewer.locator("main")).to_contain_text("排查台账.pdf")
+    reviewer.fill("#id_reason", "请写明正在调处的1起的责任人和时限。")
+    reviewer.get_by_label("完成情况", exact=True).check()
+    screenshot(reviewer, "journey-3-reviewer-returns")
+    reviewer.get_by_role("button", name="退回修改").click()
+    reviewer.wait_for_load_state()
+
+    # 经办人: sees why, with everything still there, and files again
+    clerk.goto(address)
+    expect(clerk.locator("main")).to_contain_text("请写明正在调处的1起的责任人和时限。")
+    expect(clerk.locator("#task-form [name=text]")).to_have_value(re.compile("化解20起"))
+    expect(clerk.locator("#task-files")).to_contain_text("排查台账.pdf")
+    clerk.locator("#task-form [name=text]").fill("全系统排查矛盾纠纷21起,化解20起;1起由李娜负责,11月底前调处完毕。")
+    screenshot(clerk, "journey-4-clerk-resubmits")
+    clerk.get_by_role("button", name="重新报送").click()
+    expect(clerk.locator("main")).to_contain_text("待负责人确认")
+    head.goto(address)
+    head.get_by_role("button", name="确认").first.click()
+
+    # 审核人: approves
+    reviewer.goto(f"{address}review/")
+    reviewer.get_by_role("button", name="通过", exact=True).click()
+    reviewer.wait_for_load_state()
+    clerk.goto(address)
+    expect(clerk.locator("main")).to_contain_text("已通过")
+    screenshot(clerk, "journey-5-approved")
+
+    _score_and_sign(live_server_process, reviewer, leader, clerk, screenshot)
+
+
+def _score_and_sign(app, reviewer, leader, clerk, screenshot) -> None:
+    card = app.shell(
+        "from assessments.models import Scorecard; c = Scorecard.objects.get(office__name='登记管理处'); print(c.pk)"
+    ).strip()
+    before = app.shell(f"from assessments.models import Scorecard; print(Scorecard.objects.get(pk={card}).earned)")
+    reviewer.goto(f"/work/scorecards/{card}/")
+    screenshot(reviewer, "journey-6-scorecard")
+
+    # a finding costs 0.05 (L288 未及时上报的,每次扣0.05分)
+    rule = app.shell(
+        "from schemes.models import ScoringRule, SchemeVersion\n"
+        "v = SchemeVersion.objects.get(status='issued')\n"
+        "r = ScoringRule.objects.get(indicator__version=v, quote='未及时上报的,每次扣0.05分'); print(r.clause_id, r.pk)"
+    ).split()
+    reviewer.goto(f"/work/scorecards/{card}/findings/new/?clause={rule[0]}&rule={rule[1]}")
+    reviewer.fill("[name=count]", "1")
+    reviewer.fill("[name=source]", "市综治办通报第12号")
+    screenshot(reviewer, "journey-7-finding")
+    reviewer.locator("form[data-once] button[type=submit]").filter(has_text=re.compile("保存|记录")).last.click()
+    reviewer.wait_for_url(re.compile(rf"/work/scorecards/{card}/(\?|#|$)"))
+    after = app.shell(f"from assessments.models import Scorecard; print(Scorecard.objects.get(pk={card}).earned)")
+    assert float(before) - float(after) in (0.05, 0.0), (before, after)  # 0 where the clause is used up already
+
+    # the judged clauses, then on to the leader
+    reviewer.goto(f"/work/scorecards/{card}/full/")
+    reviewer.fill("[name=source]", "年度考核资料审查")
+    reviewer.locator("form[data-once] button[type=submit]").last.click()
+    reviewer.wait_for_load_state()
+    reviewer.goto(f"/work/scorecards/{card}/")
+    reviewer.get_by_role("button", name="完成评分").click()
+    reviewer.wait_for_load_state()
+
+    # 领导: sees it, unfolds a figure, signs with the password
+    leader.goto("/work/sign/")
+    expect(leader.locator("main")).to_contain_text("登记管理处")
+    leader.goto(f"/work/scorecards/{card}/sign/")
+    screenshot(leader, "journey-8-leader-signs")
+    leader.fill("[name=password]", "wrong-password")
+    leader.get_by_role("button", name=re.compile("签批")).last.click()
+    expect(leader.locator("main")).to_contain_text("密码")
+    leader.fill("[name=password]", PASSWORD)
+    leader.get_by_role("button", name=re.compile("签批")).last.click()
+    leader.wait_for_load_state()
+    expect(leader.locator("main")).to_contain_text("已签批")
+    screenshot(leader, "journey-9-signed")
+    state = app.shell(f"from assessments.models import Scorecard; print(Scorecard.objects.get(pk={card}).state)").strip()
+    assert state == "signed"
+    clerk.goto(f"/work/scorecards/{card}/")
+    expect(clerk.locator("main")).to_contain_text("已签批")
+    assert app.manage("verify").returncode == 0
