@@ -31,14 +31,14 @@ from tasks.planning import PlannedTask, plan
 
 TITLE_LIMIT = 300
 
-__all__ = ["IssueResult", "Preview", "Warning", "assign_extra", "issue", "plan", "preview"]
+__all__ = ["IssueResult", "Preview", "PreviewWarning", "assign_extra", "issue", "plan", "preview"]
 
 
 # --- preview ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Warning:
+class PreviewWarning:
     """Something to know before issuing. `office` names the office it is about, if any."""
 
     kind: str  # nobody, no_head, retired, past, inherited, doubts, cycle
@@ -55,7 +55,7 @@ class Preview:
 
     offices: dict[str, int]
     tasks: list[PlannedTask]
-    warnings: list[Warning]
+    warnings: list[PreviewWarning]
     already_past: list[PlannedTask]
     without_person: list[PlannedTask]
 
@@ -96,31 +96,33 @@ def _warnings(
     empty: set[str],
     past: Sequence[PlannedTask],
     today: date,
-) -> Iterator[Warning]:
+) -> Iterator[PreviewWarning]:
     counts = Counter(task.office for task in planned)
     active = set(Office.objects.active_on(today).filter(id__in=used.values()).values_list("id", flat=True))
     for name in used:
         if used[name] not in active:
-            yield Warning("retired", f"{name}已撤销或尚未设立,{counts[name]}项任务没有去处", name)
+            yield PreviewWarning("retired", f"{name}已撤销或尚未设立,{counts[name]}项任务没有去处", name)
         if name in empty:
-            yield Warning("nobody", f"{name}没有在职人员,{counts[name]}项任务无人办理", name)
+            yield PreviewWarning("nobody", f"{name}没有在职人员,{counts[name]}项任务无人办理", name)
     if document.settings.get("head_confirmation"):
         heads = members(office_ids=set(used.values()), on=today, heads_only=True)
         for name, pk in used.items():
             if not heads[pk] and name not in empty:
-                yield Warning("no_head", f"{name}没有负责人,报送后无人确认", name)
+                yield PreviewWarning("no_head", f"{name}没有负责人,报送后无人确认", name)
     yield from _past(past)
     inherited = [row.code for row in document.rows if any(office.inherited for office in row.offices)]
     if inherited:
-        yield Warning("inherited", f"{len(inherited)}行没有印责任部门,按合并单元格推定:{'、'.join(inherited)}")
+        yield PreviewWarning("inherited", f"{len(inherited)}行没有印责任部门,按合并单元格推定:{'、'.join(inherited)}")
     by_cycle = len({task.place for task in planned if task.by_cycle})
     if by_cycle:
-        yield Warning("cycle", f"{by_cycle}项原文没有报送日期,按方案申报周期:{document.reporting_cycle['reading']}")
+        yield PreviewWarning(
+            "cycle", f"{by_cycle}项原文没有报送日期,按方案申报周期:{document.reporting_cycle['reading']}"
+        )
     if document.doubts:
-        yield Warning("doubts", f"原文有{len(document.doubts)}处存疑,下达即按所选读法执行")
+        yield PreviewWarning("doubts", f"原文有{len(document.doubts)}处存疑,下达即按所选读法执行")
 
 
-def _past(past: Sequence[PlannedTask]) -> Iterator[Warning]:
+def _past(past: Sequence[PlannedTask]) -> Iterator[PreviewWarning]:
     """One line per deadline of the notice, however many offices and periods it has."""
     dues: dict[tuple, set[date]] = {}
     named: dict[tuple, PlannedTask] = {}
@@ -132,7 +134,7 @@ def _past(past: Sequence[PlannedTask]) -> Iterator[Warning]:
         where = f"{task.row}{f'第{task.clause}条' if task.clause else ''}“{task.title}”"
         last, count = max(dues[place]), len(dues[place])
         times = f"已有{count}期截止(最近{last:%Y-%m-%d})" if count > 1 else f"{last:%Y-%m-%d}截止"
-        yield Warning("past", f"{where}{times},下达时已过期")
+        yield PreviewWarning("past", f"{where}{times},下达时已过期")
 
 
 def _office_ids(version: SchemeVersion) -> dict[str, int]:
@@ -161,7 +163,8 @@ def issue(*, version: SchemeVersion, actor: Actor, at: datetime) -> IssueResult:
     """
     with transaction.atomic():
         locked = SchemeVersion.objects.select_for_update().get(pk=version.pk)
-        require(actor.is_system or locked.unit_id in (scope := fresh_scope(actor.user)).coordinate)
+        reach = None if actor.is_system else fresh_scope(actor.user).coordinate
+        require(reach is None or locked.unit_id in reach)
         if locked.status == SchemeVersion.Status.ISSUED:
             return IssueResult(created=0, existing=_planned(locked).count())
         _require_only_one(locked)
@@ -169,7 +172,7 @@ def issue(*, version: SchemeVersion, actor: Actor, at: datetime) -> IssueResult:
         offices = _office_ids(locked)
         planned = plan(document)
         used = {offices[task.office] for task in planned}
-        require(actor.is_system or used <= scope.coordinate)
+        require(reach is None or used <= reach)
         created = _create(planned, version=locked, offices=offices, at=at)
         locked.status, locked.issued_at = SchemeVersion.Status.ISSUED, at
         locked.save(update_fields=["status", "issued_at"])

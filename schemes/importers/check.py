@@ -63,7 +63,9 @@ def _shown(value: object) -> str:
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
     """The items of a list, an empty mapping standing for what cannot be read (it was reported)."""
-    return [item if isinstance(item, Mapping) else {} for item in value] if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    return [item if isinstance(item, Mapping) and isinstance(item.get("name", ""), str) else {} for item in value]
 
 
 def join(path: str, name: str) -> str:
@@ -357,12 +359,10 @@ class Checker:
         found = []
         for where, item in self.items(value, path):
             data = self.mapping(item, where, required=("where", "reason"), optional=("stated", "sum"))
-            for name in ("where", "reason"):
-                if name in data:
-                    self.text(data[name], join(where, name))
+            words = {name: self.text(data[name], join(where, name)) for name in ("where", "reason") if name in data}
             for name in ("stated", "sum"):
                 self.points(data.get(name), join(where, name))
-            found.append(data)
+            found.append({**data, **words})
         return tuple(found)
 
     def cycle(self, value: object, path: str) -> Mapping[str, Any]:

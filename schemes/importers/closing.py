@@ -164,7 +164,7 @@ def _doubts(document: Document) -> Found:
         if doubt.where and doubt.where not in places:
             yield f"doubts[{index}].where", f"没有“{doubt.where}”这一行或条款,应形如 1.12 或 1.12/2"
     for path, name in _doubt_refs(document):
-        if name is not None and name not in known:
+        if name is not None and (not isinstance(name, str) or name not in known):
             yield path, f"doubts 中没有“{name}”"
 
 

@@ -1,10 +1,13 @@
 """Every error of a scheme file is reported at once, each with its line, its place and what would be accepted."""
 
+import copy
 import time
 
 import pytest
 
 from schemes.importers import read_document
+from schemes.importers.check import check
+from schemes.importers.yaml_file import Source, read_yaml
 from tests.notices import SMALL, read, spoilt
 
 ROW = "sections[0].rows[0]"
@@ -123,6 +126,69 @@ def test_repeated_rule_ids_and_doubts():
     assert "全文件中不得重复" in only(elsewhere).message
     doubt = "  - {id: D1, kind: undefined_term, question: 各处是哪些, reading: 二处和三处}\n"
     assert "存疑编号" in only((SMALL + doubt).encode()).message
+
+
+def places(data, path=()):
+    """Every path below the top of plain data."""
+    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in inside:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+STRANGE = (
+    None,
+    0,
+    -1,
+    1.5,
+    True,
+    "",
+    "x",
+    "0.5",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"a": 1},
+    ["x"],
+    {"kind": "x"},
+    "一" * 300,
+)
+
+
+def test_no_value_at_any_place_breaks_the_check():
+    """Whatever stands anywhere, the answer is a document or problems with places, never a crash."""
+    source = read_yaml(WITH_BONUS.encode())
+    assert check(source)[1] == []
+    for path in list(places(source.data)):
+        for strange in STRANGE:
+            data = copy.deepcopy(source.data)
+            target = data
+            for key in path[:-1]:
+                target = target[key]
+            target[path[-1]] = strange
+            document, found = check(Source(data, source.lines))
+            assert (document is None) == bool(found), (path, strange)
+            if document is not None:
+                assert document.digest
+
+
+WITH_BONUS = SMALL.replace(
+    "bonus: null",
+    """\
+bonus:
+  cap: "0.5"
+  window: {from: "01-01", to: "12-31", doubt: D1}
+  offices: [{name: 各处, role: provide}]
+  notes: [{line: 9, text: 只取最高1项}]
+  rules: [{id: b0, quote: 只取最高1项, kind: highest_only, group: 奖}]
+  rows:
+    - path: [奖]
+      line: 8
+      text: 获奖。
+      rules: [{id: b1, quote: 获奖, kind: bonus_by_level, single: "0.1", composite: "0.2"}]""",
+)
 
 
 # --- totals

@@ -2,10 +2,12 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
+from threading import Barrier
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,6 +21,7 @@ from accounts.models import Membership, Office, User
 from audit.models import AuditEntry
 from notifications.models import Delivery, Notification
 from schemes.errors import AlreadyIssued
+from schemes.models import SchemeVersion
 from schemes.operations import import_document, roll
 from tasks.issuing import assign_extra, issue, preview
 from tasks.models import Task
@@ -256,6 +259,24 @@ def test_issuing_twice_makes_nothing_twice(version):
     again = issue(version=version, actor=SYSTEM, at=AT)
     assert (first.created, first.existing, again.created, again.existing) == (238, 0, 0, 238)
     assert (Task.objects.count(), Notification.objects.count(), AuditEntry.objects.count()) == rows
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_make_one_issue():
+    version = import_document(document=jiaxing(), actor=SYSTEM, at=AT)
+    together = Barrier(2)
+
+    def click():
+        try:
+            together.wait(timeout=10)
+            return issue(version=SchemeVersion.objects.get(pk=version.pk), actor=SYSTEM, at=AT)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = [clicked.result() for clicked in [pool.submit(click), pool.submit(click)]]
+    assert sorted((result.created, result.existing) for result in results) == [(0, 238), (238, 0)]
+    assert Task.objects.count() == 238
 
 
 def test_an_interrupted_issue_is_completed(version):
