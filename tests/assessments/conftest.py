@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
@@ -143,12 +144,17 @@ def issue(version: SchemeVersion) -> None:
     version.save()
 
 
+@cache
+def notice():
+    document, problems = read_document(library_file("jiaxing-2017").read_bytes())
+    assert not problems
+    return document
+
+
 @pytest.fixture
 def jiaxing(db) -> Year:
     """The issued notice; no scorecard yet."""
-    document, problems = read_document(library_file("jiaxing-2017").read_bytes())
-    assert not problems
-    version = import_document(document=document, actor=Actor.system("test"), at=AT)
+    version = import_document(document=notice(), actor=Actor.system("test"), at=AT)
     issue(version)
     return staff(Year(version))
 
