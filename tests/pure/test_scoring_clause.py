@@ -69,6 +69,7 @@ def test_an_award_never_lifts_a_clause_above_its_points():
     award = rule("award_per", amount="0.2", unit="次")
     line = clause(rules=[award], facts=[fact(count=D(3))]).lines[-1]
     assert (line.amount, line.running, line.bit) == (D("0.5"), D("0.5"), "cap")
+    assert line.inputs == {"数量": "3次"}
     assert clause(rules=[award]).earned == 0
     assert clause(rules=[award]).lines[-1].note == "没有记录,不加分"
 
@@ -252,6 +253,8 @@ def test_points_no_earning_rule_speaks_for():
     assert clause("0.4", rules=deducting, facts=[yes, fact("d", id="d", holds=True)]).earned == D("0.35")
     limited = rule("component_points", points="0.2", condition="满意", cap="0.1")
     assert clause("0.1", rules=[limited], facts=[yes]).earned == D("0.1")
+    assert clause("0.2", rules=[limited], facts=[yes]).state == "judged_missing"
+    assert clause("0").state == "judged_missing"
     elsewhere = rule("component_points", points="0.4", condition="满意", applies_to="甲")
     assert clause("0.4", rules=[elsewhere]).state == "judged_missing"
 
@@ -287,6 +290,7 @@ def test_monthly_counts_of_a_rate_add_up_before_dividing():
     assert result.lines[-1].note == "0.5×4÷6=0.333(四舍五入)"
     unprinted = rule("rate", points="0.5", numerator="处置数", denominator="应处置数")
     assert clause(rules=[unprinted], facts=months).earned == D("0.333333")
+    assert clause(rules=[unprinted]).unresolved == ("缺少“原文r”",)
 
 
 def test_an_exact_division_is_not_called_rounded():
@@ -376,6 +380,8 @@ def test_the_mean_of_the_peers_replaces_what_would_be_earned():
     mean = fact("p", holds=True, inputs={"average": D("0.4")})
     assert clause(rules=rules, facts=[mean]).earned == D("0.4")
     assert clause(rules=rules, facts=[mean, fact("d", id="d", holds=True)]).earned == D("0.3")
+    full = fact("p", holds=True, inputs={"average": D("0.5")})
+    assert clause(rules=rules[1:], facts=[full]).earned == D("0.5")
     checked = fact("p", holds=False)
     rated = fact("rate", id="x", inputs={"numerator": D(1), "denominator": D(1)})
     assert clause(rules=rules, facts=[checked, rated]).earned == D("0.5")
@@ -394,6 +400,8 @@ def test_a_judged_score_stands_for_a_missing_outside_result():
     open_end = rule("grade", grades=[{"grade": "及格", "effect": "unresolved"}])
     result = clause(rules=[open_end], facts=[fact(level="及格")])
     assert (result.state, result.lines[-1].inputs) == ("unresolved", {"等次": "及格"})
+    with pytest.raises(FactError, match="超过可得"):
+        clause(rules=[open_end], facts=[fact(level="及格", points=D("0.6"))])
 
 
 def test_an_undecided_deduction_beside_a_missing_judgement_names_both():

@@ -168,6 +168,14 @@ def test_a_decided_amount_needs_its_basis():
     assert check_fact(None, Fact(id="f")) == ["请填写评定分"]
 
 
+def test_kinds_whose_amount_people_decide():
+    decided = {kind for kind in EXAMPLES if parse_rule(example(kind)).needs_basis}
+    assert decided == {
+        *("deduct_range", "deduct_unspecified", "requirement", "external_method", "survey", "judged", "grade"),
+        "bonus_range",
+    }
+
+
 def test_a_form_becomes_a_fact():
     rule = parse_rule(example("deduct_by_level"))
     made = fact_from_inputs(

@@ -18,7 +18,7 @@ from scoring.points import (
 )
 
 
-@pytest.mark.parametrize("text", ["0", "0.5", "18", "0.25", "100", "0.195", "999999999999.999999", "0.10"])
+@pytest.mark.parametrize("text", ["0", "0.5", "18", "0.25", "100", "0.195", "999999999999.999999", "0.10", "0.1000000"])
 def test_reads_plain_decimals(text):
     assert parse_points(text) == Decimal(text)
 

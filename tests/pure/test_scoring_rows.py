@@ -105,7 +105,8 @@ def test_a_condition_without_a_figure_zeroes_the_row():
 def test_a_clause_with_a_figure_may_zero_its_row():
     result = row([clause("1", "0.2", [EVENT, ZERO_ROW], [fact("z", holds=True)]), clause("2", "0.3", [EVENT])])
     assert (result.earned, result.flags) == (D(0), ())
-    assert (result.lines[-1].kind, result.lines[-1].amount, result.lines[-1].rule_id) == ("zero", D("-0.5"), "z")
+    last = result.lines[-1]
+    assert (last.label, last.kind, last.amount, last.rule_id) == ("本项不得分", "zero", D("-0.5"), "z")
     assert result.children[0].flags[0].kind == "zero_row"
     open_end = row([clause("1", "0.2", [EVENT, ZERO_ROW], [fact("z", holds=True)]), clause("2", "0.3")])
     assert (open_end.earned, open_end.state, open_end.unresolved) == (D(0), "scored", ())
@@ -189,13 +190,17 @@ def test_an_unscored_clause_takes_no_facts():
 def test_sections_are_sums_and_may_be_zeroed():
     section = evaluate_section(key="一", points=D(2), rows=[done("1"), done("0.5", key="1.02")], title="部分")
     assert (section.earned, section.state, section.level, section.title) == (D("1.5"), "scored", "section", "部分")
-    assert [line.running for line in section.lines] == [D(1), D("1.5")]
+    assert [(line.label, line.running) for line in section.lines] == [("1.01", D(1)), ("1.02", D("1.5"))]
+    vetoed = row([clause("1", "0.5", [EVENT, VETO], [fact("v", holds=True)])])
+    kept = evaluate_section(key="一", points=D("0.5"), rows=[vetoed])
+    assert (kept.earned, [flag.kind for flag in kept.flags]) == (D("0.5"), ["veto"])
+    assert [(line.label, line.bit) for line in kept.lines] == [("行", None)]
     zero = rule("zero", id="z", scope="section")
     zeroing = row([clause("1", "0.5", [EVENT, zero], [fact("z", holds=True)])])
     assert (zeroing.earned, zeroing.flags[0].kind) == (D("0.5"), "zero_section")
     emptied = evaluate_section(key="一", points=D(2), rows=[done("1"), zeroing, row([clause("1", "0.5")])])
     assert (emptied.earned, emptied.state, emptied.unresolved) == (D(0), "scored", ())
-    assert (emptied.lines[-1].amount, emptied.flags) == (D("-1.5"), ())
+    assert (emptied.lines[-1].label, emptied.lines[-1].amount, emptied.flags) == ("本部分不得分", D("-1.5"), ())
     capped = evaluate_section(key="一", points=D(1), rows=[done("0.8"), done("0.4")])
     assert (capped.earned, capped.lines[-1].bit, capped.lines[-1].amount) == (D(1), "cap", D("-0.2"))
 
