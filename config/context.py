@@ -16,72 +16,73 @@ from notifications.queries import last_id, late_count, unread_count
 
 @dataclass(frozen=True)
 class Place:
-    """An item of the main navigation: the first of `names` that has an address, for those whom `allowed` lets in."""
+    """An item of the main navigation, for those whom `allowed` lets in."""
 
     label: str
     icon: str
-    names: tuple[str, ...]
+    name: str
     allowed: Callable[[Scope], bool]
+    # pages that belong here although their address lies elsewhere
+    also: tuple[str, ...] = ()
 
 
 PLACES = (
-    Place(gettext_lazy("我的工作"), "house", ("home",), lambda scope: True),
-    Place(gettext_lazy("任务"), "list-check", ("workflow:tasks",), lambda scope: scope.has_business),
-    Place(gettext_lazy("审核"), "clipboard-check", ("workflow:review",), lambda scope: bool(scope.review)),
+    Place(gettext_lazy("我的工作"), "house", "home", lambda scope: True),
+    Place(gettext_lazy("任务"), "list-check", "workflow:tasks", lambda scope: scope.has_business),
+    Place(
+        gettext_lazy("审核"),
+        "clipboard-check",
+        "workflow:review",
+        lambda scope: bool(scope.review),
+        ("workflow:task_review",),
+    ),
     Place(
         gettext_lazy("督办台"),
         "megaphone",
-        ("workflow:coordination", "workflow:board"),
+        "workflow:coordination",
         lambda scope: bool(scope.coordinate | scope.sign),
     ),
     Place(
         gettext_lazy("得分与结果"),
         "bar-chart",
-        ("workflow:scorecards", "assessments:results", "assessments:scorecards", "reports:results"),
+        "workflow:results",
         lambda scope: scope.has_business,
+        ("workflow:scorecard", "workflow:scorecard_finding", "workflow:scorecard_sign", "workflow:sign"),
     ),
     Place(
         gettext_lazy("责任分解"),
         "diagram-3",
-        ("schemes:list", "schemes:versions", "schemes:index"),
+        "schemes:list",
         lambda scope: scope.has_business or bool(scope.administer),
     ),
-    Place(
-        gettext_lazy("系统管理"),
-        "gear",
-        ("accounts:admin", "accounts:index", "accounts:offices", "accounts:people"),
-        lambda scope: bool(scope.administer),
-    ),
-    Place(
-        gettext_lazy("留痕"),
-        "clock-history",
-        ("audit:list", "audit:trail", "audit:index", "audit:entries"),
-        lambda scope: bool(scope.audit),
-    ),
+    Place(gettext_lazy("系统管理"), "gear", "accounts:index", lambda scope: bool(scope.administer)),
+    Place(gettext_lazy("留痕"), "clock-history", "audit:list", lambda scope: bool(scope.audit)),
 )
 
 
 @lru_cache(maxsize=64)
-def address(names: tuple[str, ...]) -> str | None:
-    """The address of the first name that has one. Addresses do not change while the process lives."""
-    for name in names:
-        try:
-            return reverse(name)
-        except NoReverseMatch:
-            continue
-    return None
+def address(name: str) -> str | None:
+    """The address of a name; None where there is no such page. Addresses do not change while the process lives."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return None
 
 
-def navigation(scope: Scope, path: str) -> list[dict]:
-    """The places this person may go to; the one whose address is the longest start of `path` is the present one."""
+def navigation(scope: Scope, path: str, name: str) -> list[dict]:
+    """The places this person may go to; present is the one that claims the page, or whose address starts `path`."""
     found = [
-        {"label": place.label, "icon": place.icon, "url": url, "active": False}
+        {"label": place.label, "icon": place.icon, "url": url, "active": False, "claims": name in place.also}
         for place in PLACES
-        if place.allowed(scope) and (url := address(place.names))
+        if place.allowed(scope) and (url := address(place.name))
     ]
-    inside = [item for item in found if path == item["url"] or (item["url"] != "/" and path.startswith(item["url"]))]
+    inside = [
+        item
+        for item in found
+        if item["claims"] or path == item["url"] or (item["url"] != "/" and path.startswith(item["url"]))
+    ]
     if inside:
-        max(inside, key=lambda item: len(item["url"]))["active"] = True
+        max(inside, key=lambda item: (item["claims"], len(item["url"])))["active"] = True
     return found
 
 
@@ -112,7 +113,7 @@ def page(request):
     return base | {
         "scope": scope,
         "live": True,
-        "nav": navigation(scope, request.path),
+        "nav": navigation(scope, request.path, request.resolver_match.view_name if request.resolver_match else ""),
         "user_roles": roles_in_words(scope),
         "user_office": "、".join(offices[:3]) if scope.member else "",
         "unread_count": unread_count(user),

@@ -102,3 +102,11 @@ def decision_of(post: QueryDict) -> Decision:
 def marks_of(targets: list[Target]) -> list[dict[str, str]]:
     """The marks for the operation: what is ticked, or has a note (a note alone is meant as a mark)."""
     return [{"target": t.target, "note": t.note} for t in targets if t.marked or t.note]
+
+
+def carried(get: QueryDict, names: tuple[str, ...]) -> forms.Form:
+    """Conditions of a list that have no field of their own: they stay when another one is chosen."""
+    form = forms.Form(initial={name: get[name] for name in names if get.get(name)}, auto_id=False)
+    for name in form.initial:
+        form.fields[name] = forms.CharField(widget=forms.HiddenInput, required=False)
+    return form

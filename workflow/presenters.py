@@ -65,22 +65,29 @@ def moment(at: datetime) -> str:
 # ------------------------------------------------------------------ the due bar
 
 
-@lru_cache(maxsize=4096)
-def _open_bar(due_at: datetime, began: datetime, minute: datetime) -> dict[str, Any]:
+def _open_bar(due_at: datetime, began: datetime, now: datetime) -> dict[str, Any]:
     calendar, tz = seeded_calendar(), timezone.get_default_timezone()
-    stage = stage_at(due_at=due_at, now=minute, calendar=calendar, tz=tz)
+    stage = stage_at(due_at=due_at, now=now, calendar=calendar, tz=tz)
     bar: dict[str, Any] = {"stage": STAGE_COLOURS[stage], "late": stage is Stage.OVERDUE, "today": False}
     if stage is Stage.OVERDUE:
-        late = days_late(due_at, minute, tz, calendar)
+        late = days_late(due_at, now, tz, calendar)
         bar["days"] = -late
         bar["now_percent"] = DUE_PERCENT + round(min(late, LATE_DAYS_SHOWN) * (100 - DUE_PERCENT) / LATE_DAYS_SHOWN)
     else:
-        bar["days"] = days_left(due_at, minute, tz, calendar)
+        bar["days"] = days_left(due_at, now, tz, calendar)
         whole = (due_at - began).total_seconds()
-        gone = (minute - began).total_seconds()
+        gone = (now - began).total_seconds()
         bar["now_percent"] = round(max(0.0, min(1.0, gone / whole)) * DUE_PERCENT) if whole > 0 else 0
         bar["today"] = stage is Stage.DUE_TODAY
     return bar
+
+
+def today_words(due_at: datetime) -> str:
+    """Until when today counts: a due date lasts to its last instant, a due hour ends earlier."""
+    local = timezone.localtime(due_at)
+    if (local.hour, local.minute) == (23, 59):
+        return _("今天结束前都算按时")
+    return _("今天 {at} 截止").format(at=local.strftime("%H:%M"))
 
 
 def due_bar(task: Task, at: datetime) -> dict[str, Any]:
@@ -91,17 +98,17 @@ def due_bar(task: Task, at: datetime) -> dict[str, Any]:
         if task.state == TaskState.CANCELLED:
             return {"stage": "none", "label": _("已取消"), "due": task.due_date, "late": False}
         return {
-            "stage": "done",
+            "stage": "amber" if was_late else "done",
             "label": _("逾期报送") if was_late else _("按时报送"),
             "note": timezone.localtime(filed).strftime("%Y-%m-%d") if filed else " ",
             "due": task.due_date,
             "late": was_late,
         }
     began = min(task.issued_at, task.due_at)
-    bar = dict(_open_bar(task.due_at, began, at.replace(second=0, microsecond=0)))
+    bar = _open_bar(task.due_at, began, at)
     bar |= {"due": task.due_date, "due_percent": DUE_PERCENT}
     if bar["today"]:
-        bar["label"], bar["note"] = _("今日到期"), _("今天结束前都算按时")
+        bar["label"], bar["note"] = _("今日到期"), today_words(task.due_at)
     elif bar["late"] and bar["days"] == 0:
         bar["note"] = _("已过期限,今天是休息日")
     elif not bar["late"] and bar["days"] == 0:
@@ -183,7 +190,7 @@ def action_for(task: Task, *, member: bool, head: bool, reviews: bool) -> Action
 
 def rows_of(tasks: Iterable[Task], *, scope, at: datetime) -> list[Row]:
     """Rows of the home lists and of the task list. Tasks of one due instant share one drawn bar."""
-    drawn: dict[tuple, SafeString] = {}
+    drawn: dict[tuple, tuple[SafeString, str]] = {}
     calendar = seeded_calendar()
     found = []
     for task in tasks:
@@ -195,9 +202,10 @@ def rows_of(tasks: Iterable[Task], *, scope, at: datetime) -> list[Row]:
             None if with_office else task.first_submitted_at,
             task.due_before_issue,
         )
-        bar = due_bar(task, at)
         if key not in drawn:
-            drawn[key] = due_html(bar)
+            bar = due_bar(task, at)
+            drawn[key] = (due_html(bar), bar["stage"] if with_office else "done")
+        due, stage = drawn[key]
         member = task.office_id in scope.member
         note = ""
         if task.state in (TaskState.CONFIRMING, TaskState.REVIEWING):
@@ -219,9 +227,9 @@ def rows_of(tasks: Iterable[Task], *, scope, at: datetime) -> list[Row]:
                 office=str(task.office),
                 period=period_words(task.period),
                 points=points_words(task.points),
-                stage=bar["stage"] if with_office else "done",
+                stage=stage,
                 state=task.state,
-                due=drawn[key],
+                due=due,
                 steps=steps_html(task.state),
                 action=action_for(
                     task,
@@ -255,7 +263,7 @@ class RuleLine:
     whole_row: bool
 
 
-def rule_lines(rules: Iterable[ScoringRule]) -> list[RuleLine]:
+def rule_lines(rules: Iterable[ScoringRule], *, whole_row: bool) -> list[RuleLine]:
     """The rules read back in plain Chinese beside the words they come from."""
     found = []
     for rule in rules:
@@ -263,7 +271,7 @@ def rule_lines(rules: Iterable[ScoringRule]) -> list[RuleLine]:
             words = describe_rule(parse_rule(rule.params))
         except RuleError:
             words = ""
-        found.append(RuleLine(quote=rule.quote, words=words, whole_row=rule.clause_id is None))
+        found.append(RuleLine(quote=rule.quote, words=words, whole_row=rule.clause_id is None and not whole_row))
     return found
 
 

@@ -6,14 +6,19 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.grants import Scope, scope_of
+from assessments.models import Scorecard
+from assessments.queries import to_score, to_sign
 from tasks.models import Task, TaskState
 from tasks.queries import COUNT_CAP, SHOWN
-from workflow.presenters import rows_of
+from workflow.presenters import points_words, rows_of
 
+CARDS_SHOWN = 8
 # long texts that no list shows
 HEAVY = (
     "quote",
@@ -111,13 +116,14 @@ def home(request):
     cards = scorecards_waiting(scope)
     context = {
         "lists": {item["key"]: item for item in lists},
-        "cards": cards,
+        "cards": cards | {"scoring": cards["score"][:CARDS_SHOWN], "scores": len(cards["score"])},
         "late": counts[4],
         "late_words": shown(counts[4]),
         "today": counts[5],
         "today_words": shown(counts[5]),
         "decide": counts[1] + counts[2] + len(cards["sign"]),
         "decide_words": shown(counts[1] + counts[2] + len(cards["sign"])),
+        "decides": bool(scope.head | scope.review | scope.sign),
         "nothing": not any(counts[:4]) and not any(cards.values()),
     }
     part = bool(request.htmx) and not request.htmx.boosted
@@ -126,4 +132,20 @@ def home(request):
 
 def scorecards_waiting(scope: Scope) -> dict[str, list]:
     """Scorecards this person has to sign, and those a reviewer has to score."""
-    return {"sign": [], "score": []}
+    return {
+        "sign": [_card(card, "workflow:scorecard_sign") for card in to_sign(scope)] if scope.sign else [],
+        "score": [_card(card, "workflow:scorecard") for card in to_score(scope)] if scope.review else [],
+    }
+
+
+def _card(card: Scorecard, name: str) -> dict[str, str]:
+    meta = [_("满分 {points}").format(points=points_words(card.max_points))]
+    if card.earned is not None:
+        meta.append(_("得分 {points}").format(points=points_words(card.earned)))
+    if card.unresolved:
+        meta.append(_("待定 {n} 项").format(n=card.unresolved))
+    return {
+        "title": _("{office} {year}年度得分表").format(office=card.office, year=card.version.year),
+        "meta": " · ".join(meta),
+        "url": reverse(name, args=[card.pk]),
+    }

@@ -1,5 +1,6 @@
 """The pages of tasks: the list, one task with its steps, and the review of what was filed."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,7 @@ from tasks.presenters import file_of
 from tasks.queries import get_visible
 from tasks.views import guarded
 from workflow import operations as steps
-from workflow.forms import ReportForm, decision_of, marks_of, targets_of
+from workflow.forms import ReportForm, carried, decision_of, marks_of, targets_of
 from workflow.presenters import (
     EDITABLE,
     Filed,
@@ -59,6 +60,7 @@ PAGE_SIZE = 50
 COUNTED = 10_000
 NAMES_SHOWN = 3
 QUEUE_CAP = 1000
+MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
 
 
 # ------------------------------------------------------------------ the list
@@ -136,6 +138,9 @@ class Filters:
         if period := self.chosen("period"):
             rows = rows.filter(period=period)
             self._chip("period", period_words(period))
+        if month := MONTH.fullmatch(self.chosen("month")):
+            rows = rows.filter(due_date__year=int(month[1]), due_date__month=int(month[2]))
+            self._chip("month", _("{month}到期").format(month=period_words(month[0])))
         if (indicator := self.chosen("indicator")).isdigit():
             rows = rows.filter(indicator_id=int(indicator))
             self._chip("indicator", _("指标"))
@@ -225,6 +230,7 @@ def task_list(request: HttpRequest) -> HttpResponse:
             "page_obj": page,
             "rows": rows_of(page.object_list, scope=scope, at=at),
             "fields": filters.fields(),
+            "carried": carried(request.GET, ("mine", "month", "indicator")),
             "chips": filters.chips,
             "count": f"{COUNTED}+" if count >= COUNTED else count,
             "reset_url": reverse("workflow:tasks") if filters.chips else "",
@@ -264,8 +270,13 @@ def _people(task: Task, at) -> str:
 def rule_context(task: Task) -> dict[str, Any]:
     """The left column: the clause in the words of the notice, points, rules read back, when it is due, doubts."""
     row = task.indicator
-    of_clause = Q(clause_id=task.clause_id) | Q(clause=None) if task.clause_id else Q(clause=None)
-    rules = list(ScoringRule.objects.filter(indicator=row).filter(of_clause).order_by("position"))
+    rules = ScoringRule.objects.filter(indicator=row).order_by("position")
+    if task.clause_id:
+        rules = rules.filter(Q(clause_id=task.clause_id) | Q(clause=None))
+        text = task.clause.text
+    else:  # the whole row: every paragraph of it
+        text = "\n".join([row.preamble or "", *row.clauses.order_by("position").values_list("text", flat=True)]).strip()
+    rules = list(rules)
     codes = {str(rule.params["doubt"]) for rule in rules if rule.params.get("doubt")}
     if task.deadline_id and task.deadline.params.get("doubt"):
         codes.add(str(task.deadline.params["doubt"]))
@@ -273,7 +284,6 @@ def rule_context(task: Task) -> dict[str, Any]:
     if task.clause_id and task.clause.no is not None:
         where.add(f"{row.code}/{task.clause.no}")
     doubts = Doubt.objects.filter(version_id=task.version_id).filter(Q(code__in=codes) | Q(where__in=where))
-    text = task.clause.text if task.clause_id else (row.preamble or "")
     return {
         "clause_words": clause_words(task),
         "path": row.path,
@@ -281,7 +291,7 @@ def rule_context(task: Task) -> dict[str, Any]:
         "text": highlighted(text, task.quote) if text else [(task.quote, False)],
         "clause_points": points_words(task.clause.points if task.clause_id else row.points),
         "row_points": points_words(row.points),
-        "rules": rule_lines(rules),
+        "rules": rule_lines(rules, whole_row=task.clause_id is None),
         "deadline_words": deadline_words(task),
         "deadline_quote": task.deadline.quote if task.deadline_id else "",
         "doubts": list(doubts),
