@@ -4,18 +4,17 @@ A row per paragraph lets long cells break across pages between paragraphs; the c
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from reports.xlsx import Book, Column, Sheet, lines_of
+from reports.xlsx import LINE_HEIGHT, Book, Column, Sheet, lines_of, plain
 from schemes.document import Document
 from schemes.layout import Cell, Line, Paragraph, lay_out
 from schemes.layout import Sheet as Layout
 from schemes.queries import office_points
+from schemes.reading import points_table
 
 PATH_WIDTH, TEXT_WIDTH, POINTS_WIDTH, OFFICE_WIDTH = 15.0, 78.0, 8.0, 22.0
-POINTS_FORMAT = 10
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def breakdown_context(document: Document) -> dict:
         "document": document,
         "parts": [(part, printed_rows(part.lines)) for part in layout.parts],
         "all_columns": layout.columns + 3,
-        "points_by_office": office_points(document),
+        "points": points_table(document),
     }
 
 
@@ -119,6 +118,7 @@ def _rows(sheet: Sheet, rows: list[PrintedRow], depth: int) -> None:
             offices = office_text(printed.line)
             last = row + printed.span - 1
             points = printed.line.row.points
+            points = None if points is None else plain(points)
             sheet.merged(row, depth + 1, last, depth + 1, points, align="center")
             sheet.merged(row, depth + 2, last, depth + 2, offices, align="center")
             least = max(least, _share(offices, OFFICE_WIDTH, printed.span))
@@ -134,7 +134,7 @@ def _depth_left(printed: PrintedRow, cell: PrintedCell) -> int:
 
 def _share(text: str, width: float, rows: int) -> float:
     """The height that each of so many rows has to give, for a merged text to fit."""
-    return (lines_of(text, width) * 16.0 + 4) / rows
+    return (lines_of(text, width) * LINE_HEIGHT + 4) / rows
 
 
 def _bonus_sheet(book: Book, layout: Layout) -> None:
@@ -171,11 +171,12 @@ def _points_sheet(book: Book, document: Document) -> None:
     sheet = book.sheet(_("处室分值"), columns, landscape=False, title=_("各处室承担的分值"))
     sheet.header()
     for name, line in points.offices.items():
-        sheet.line([name, line.responsible, line.collect, line.implement, line.total])
+        figures = (line.responsible, line.collect, line.implement, line.total)
+        sheet.line([name, *(plain(figure) if figure else None for figure in figures)])
     if points.undivided_rows:
         rows = "、".join(points.undivided_rows)
-        sheet.line([_("原文未分到各处室({rows})").format(rows=rows), None, None, None, points.undivided])
-    sheet.line([_("合计"), None, None, None, Decimal(points.total)], bold=True)
+        sheet.line([_("原文未分到各处室({rows})").format(rows=rows), None, None, None, plain(points.undivided)])
+    sheet.line([_("合计"), None, None, None, plain(points.total)], bold=True)
 
 
 def _doubt_sheet(book: Book, layout: Layout) -> None:

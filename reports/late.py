@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from deadlines.calendar import seeded_calendar
 from deadlines.ladder import days_late
-from reports.xlsx import Book, Column
+from reports.xlsx import Book, Column, plain
 from tasks.models import Task
 
 MAX_ROWS = 20_000
@@ -44,7 +44,7 @@ def late_workbook(rows: QuerySet[Task], *, at: datetime) -> bytes:
                 task.due_date,
                 days_late(task.due_at, at, tz, calendar),
                 task.get_state_display(),
-                None if task.points is None else task.points.normalize(),
+                None if task.points is None else plain(task.points),
             ]
         )
     if len(found) > MAX_ROWS:

@@ -1,6 +1,6 @@
 """One wrapper around XlsxWriter, so that every workbook opens the same way in Excel and WPS.
 
-Text stays text: nothing typed by anybody becomes a formula or a link. Numbers are numbers, with the decimals as printed.
+Text stays text: nothing typed by anybody becomes a formula or a link. Numbers are numbers, with their printed decimals.
 Row heights are reckoned here, because neither program grows a row for a merged cell.
 """
 
@@ -15,6 +15,8 @@ from decimal import Decimal
 
 import xlsxwriter
 from django.utils import timezone
+
+from scoring.points import format_points
 
 A4 = 9
 MAX_TEXT = 32_767
@@ -45,6 +47,11 @@ def number_format(value: Decimal | int) -> str:
         return "0"
     places = max(0, -value.as_tuple().exponent)
     return "0." + "0" * places if places else "0"
+
+
+def plain(value: Decimal) -> Decimal:
+    """The figure as printed: a database pads 2.5 to 2.500000."""
+    return Decimal(format_points(value))
 
 
 @dataclass

@@ -4,47 +4,49 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.actors import actor_of
 from accounts.errors import NotVisible, Refusal
 from accounts.grants import Scope, scope_of
 from schemes import operations, queries
-from schemes.document import Document
+from schemes.document import Document, shown
 from schemes.importers import read_document
 from schemes.importers.yaml_file import MAX_BYTES
-from schemes.layout import ROLE_WORDS, lay_out
+from schemes.layout import lay_out
 from schemes.layout import matrix as matrix_of
 from schemes.models import SchemeVersion
+from schemes.reading import document_of, points_table
 from schemes.rolling import differences, rolled
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
+# kinds of differences in the order in which somebody has to look at them; what stands for the notice as a whole is one
+WHOLE = "whole"
 KIND_WORDS = {
-    "year": gettext_lazy("年度"),
-    "title": gettext_lazy("标题"),
-    "due": gettext_lazy("截止日期"),
-    "deadline": gettext_lazy("时限"),
-    "offices": gettext_lazy("责任部门"),
+    "mention": gettext_lazy("条文仍写着原来的年度"),
+    "row": gettext_lazy("指标行"),
+    "clause": gettext_lazy("条款"),
     "text": gettext_lazy("条文"),
-    "mention": gettext_lazy("须人工核对"),
     "points": gettext_lazy("分值"),
     "rules": gettext_lazy("计分规则"),
-    "clause": gettext_lazy("条款"),
-    "row": gettext_lazy("指标行"),
-    "bonus": gettext_lazy("加分"),
-    "cycle": gettext_lazy("申报周期"),
-    "groups": gettext_lazy("统称"),
+    "offices": gettext_lazy("责任部门"),
+    "deadline": gettext_lazy("时限"),
+    WHOLE: gettext_lazy("通知整体"),
+    "due": gettext_lazy("截止日期"),
 }
 
 
@@ -123,6 +125,7 @@ def scheme_list(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "version": version,
+            "points": shown(version.points),
             "url": _address("version", version),
             "issue_url": _elsewhere("workflow:issue", version.pk) if _may_coordinate(scope, version) else None,
             "roll_url": _address("roll", version) if _may_coordinate(scope, version) else None,
@@ -142,7 +145,7 @@ def version(request: HttpRequest, key: str, year: int, number: int) -> HttpRespo
     """The breakdown as the notice's own table."""
     scope = _reader(request)
     found = _find(key, year, number)
-    document = queries.load_document(found)
+    document = document_of(found)
     coordinates = _may_coordinate(scope, found)
     actions = [
         {"label": _("打印"), "url": _elsewhere("reports:breakdown_print", found.pk), "icon": "printer"},
@@ -163,14 +166,23 @@ def version(request: HttpRequest, key: str, year: int, number: int) -> HttpRespo
         request,
         "schemes/version.html",
         {
-            "version": found,
+            "edition": found,
             "crumbs": _crumbs(found),
             "tabs": _tabs(found, "version"),
             "actions": [action for action in actions if action["url"]],
-            "matrix_url": _address("matrix", found),
-            **_table(document),
+            "document": document,
+            "sheet": lay_out(document),
+            "cycle": document.cycle.sentence(),
+            "table": _table_html(found.pk, found.digest, found.imported_at, get_language() or ""),
         },
     )
+
+
+@lru_cache(maxsize=8)
+def _table_html(pk: int, digest: str, imported_at: datetime, language: str) -> SafeString:
+    """The drawn table: a quarter of a megabyte that is the same for everybody and never changes."""
+    version = SchemeVersion(pk=pk, digest=digest, imported_at=imported_at)
+    return render_to_string("schemes/_table.html", _table(document_of(version)))
 
 
 def _table(document: Document) -> dict:
@@ -183,8 +195,7 @@ def _table(document: Document) -> dict:
         "all_columns": sheet.columns + 3,
         "bonus_columns": sheet.bonus.columns + 2 if sheet.bonus else 0,
         "doubt_kinds": sorted(kinds.items(), key=lambda item: item[1]),
-        "points_by_office": queries.office_points(document),
-        "cycle": document.cycle.sentence(),
+        "points": points_table(document),
     }
 
 
@@ -193,24 +204,22 @@ def matrix(request: HttpRequest, key: str, year: int, number: int) -> HttpRespon
     """Indicators × offices, and the points each office answers for."""
     _reader(request)
     found = _find(key, year, number)
-    document = queries.load_document(found)
+    document = document_of(found)
     sheet = lay_out(document)
     offices, parts = matrix_of(sheet)
-    points = queries.office_points(document)
+    points = points_table(document)
     return render(
         request,
         "schemes/matrix.html",
         {
-            "version": found,
+            "edition": found,
             "crumbs": _crumbs(found, last=_("指标与部门矩阵")),
             "tabs": _tabs(found, "matrix"),
             "sheet": sheet,
-            "offices": offices,
+            "offices": [(name, points.total_of[name]) for name in offices],
             "parts": parts,
-            "points_by_office": points,
-            "office_totals": [points.offices[name].total for name in offices],
+            "points": points,
             "version_url": _address("version", found),
-            "role_words": list(ROLE_WORDS.items()),
         },
     )
 
@@ -236,7 +245,7 @@ def compare(request: HttpRequest, key: str) -> HttpResponse:
     old = by_id.get(_number(request.GET.get("old")), default)
     found = None
     if old is not None and old.pk != new.pk:
-        found = queries.differences(old=old, new=new)
+        found = differences(document_of(old), document_of(new))
 
     def options(chosen: SchemeVersion | None) -> list[dict]:
         return [
@@ -252,7 +261,7 @@ def compare(request: HttpRequest, key: str) -> HttpResponse:
         request,
         "schemes/compare.html",
         {
-            "version": new,
+            "edition": new,
             "old": old,
             "new": new,
             "crumbs": _crumbs(new, last=_("版本差异")),
@@ -271,19 +280,13 @@ def _differences(found) -> dict:
     """The differences by kind, those that a person has to look at first."""
     if found is None:
         return {"differences": None, "groups": []}
-    order = ["mention", "row", "clause", "text", "points", "rules", "offices"]
-    kinds = sorted({item.kind for item in found}, key=lambda kind: (order.index(kind) if kind in order else 99, kind))
+    kinds: dict[str, list] = {kind: [] for kind in KIND_WORDS}
+    for item in found:
+        kinds[item.kind if item.kind in kinds else WHOLE].append(
+            {"difference": item, "anchor": f"r-{item.where.split('/')[0]}" if item.where else ""}
+        )
     groups = [
-        {
-            "kind": kind,
-            "word": str(KIND_WORDS.get(kind, kind)),
-            "items": [
-                {"difference": item, "anchor": f"r-{item.where.split('/')[0]}" if item.where else ""}
-                for item in found
-                if item.kind == kind
-            ],
-        }
-        for kind in kinds
+        {"kind": kind, "word": str(KIND_WORDS[kind]), "entries": entries} for kind, entries in kinds.items() if entries
     ]
     return {"differences": found, "groups": groups}
 
@@ -358,11 +361,11 @@ def _preview(request: HttpRequest, raw: bytes, name: str, *, refusal: Refusal | 
     context = {"crumbs": _crumbs(last=_("导入方案")), "file_name": name, "refusal": refusal}
     if document is None:
         lines = raw.decode("utf-8", "replace").splitlines()
-        shown = [
+        listed = [
             {"problem": problem, "text": lines[problem.line - 1].strip()[:120] if _has(lines, problem.line) else ""}
             for problem in problems
         ]
-        context |= {"problems": shown, "form": UploadForm()}
+        context |= {"problems": listed, "form": UploadForm()}
         return render(request, "schemes/import_problems.html", context, status=400)
     same = SchemeVersion.objects.filter(scheme__key=document.key, year=document.year).order_by("-number").first()
     context |= {
@@ -446,12 +449,12 @@ def roll(request: HttpRequest, key: str, year: int, number: int) -> HttpResponse
     found = _find(key, year, number)
     if not _may_coordinate(scope, found):
         raise NotVisible()
-    document = queries.load_document(found)
+    document = document_of(found)
     given = request.POST if request.method == "POST" else (request.GET or None)
     initial = {"year": max(date.today().year, found.year + 1)}
     form = RollForm(given, document=document, initial=initial)
     context = {
-        "version": found,
+        "edition": found,
         "form": form,
         "crumbs": _crumbs(found, last=_("结转到其他年度")),
         "refusal": None,

@@ -14,7 +14,7 @@ from accounts.grants import scope_of
 from reports.breakdown import breakdown_context, breakdown_workbook
 from reports.xlsx import CONTENT_TYPE
 from schemes.models import SchemeVersion
-from schemes.queries import load_document
+from schemes.reading import document_of
 
 
 def _version(request: HttpRequest, version_id: int) -> SchemeVersion:
@@ -34,9 +34,9 @@ def breakdown_print(request: HttpRequest, version_id: int) -> HttpResponse:
     return render(
         request,
         "print/breakdown.html",
-        breakdown_context(load_document(version))
+        breakdown_context(document_of(version))
         | {
-            "version": version,
+            "edition": version,
             "draft": draft,
             "digest": version.digest[:16],
             "printed_at": timezone.now(),
@@ -50,7 +50,7 @@ def breakdown_print(request: HttpRequest, version_id: int) -> HttpResponse:
 def breakdown_xlsx(request: HttpRequest, version_id: int) -> FileResponse:
     version = _version(request, version_id)
     name = _("责任分解表-{year}年度第{number}版.xlsx").format(year=version.year, number=version.number)
-    return workbook_response(breakdown_workbook(load_document(version)), name)
+    return workbook_response(breakdown_workbook(document_of(version)), name)
 
 
 def workbook_response(content: bytes, name: str) -> FileResponse:

@@ -219,7 +219,7 @@ def assign_extra(request: HttpRequest) -> HttpResponse:
         {
             "form": form,
             "versions": versions,
-            "version": version,
+            "edition": version,
             "refusal": refusal,
             "crumbs": [{"label": _("督办台"), "url": reverse("workflow:coordination")}, {"label": _("临时交办")}],
         },

@@ -60,7 +60,7 @@ def issue(request: HttpRequest, version_id: int) -> HttpResponse:
                 messages.info(request, _("这一版先前已经下达,没有重复下达;共有任务 {n} 项。").format(n=result.existing))
             return redirect("workflow:issue", version.pk)
     context = {
-        "version": version,
+        "edition": version,
         "refusal": refusal,
         "version_url": reverse("schemes:version", args=[version.scheme.key, version.year, version.number]),
         "crumbs": [
