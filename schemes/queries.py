@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Prefetch
 
 from schemes import document as docs
@@ -167,11 +168,21 @@ def library_file(key: str) -> Path:
     return LIBRARY / f"{key}.yaml"
 
 
+def as_published(key: str) -> SchemeVersion | None:
+    """The notice itself in its newest edition, not a year it was rolled to."""
+    rows = SchemeVersion.objects.filter(scheme__key=key, rolled_from=None)
+    return rows.select_related("scheme", "unit").order_by("-year", "-number").first() or latest(key)
+
+
 def find_document(key: str, *, year: int | None = None) -> Document:
-    """The document of a key: the database's (of the year, else the newest), else the library's."""
-    version = latest(key, year) or latest(key)
-    if version is not None:
-        return load_document(version)
+    """The document of a key: the database's (of the year, else the notice itself), else the library's.
+
+    Works before the first migration too: the library needs no database.
+    """
+    if SchemeVersion._meta.db_table in connection.introspection.table_names():
+        version = (latest(key, year) if year is not None else None) or as_published(key)
+        if version is not None:
+            return load_document(version)
     document, problems = read_document(library_file(key).read_bytes())
     if document is None:
         raise SchemeRefused(problems)

@@ -10,11 +10,11 @@ from schemes.queries import find_document, latest
 
 
 class Command(BaseCommand):
-    help = "输出考核方案(优先数据库中的最新一版,没有则取自带方案)"
+    help = "输出考核方案(数据库中的原通知,没有则取自带方案;--year 指定结转的年度)"
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("key", help="方案代号,例如 jiaxing-2017")
-        parser.add_argument("--year", type=int, help="年度,默认最新")
+        parser.add_argument("--year", type=int, help="年度,默认原通知的年度")
         parser.add_argument("--json", action="store_true", help="输出 JSON")
 
     def handle(self, *, key: str, year: int | None, **options) -> None:
