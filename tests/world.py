@@ -101,6 +101,22 @@ class World:
     version: SchemeVersion
 
     @property
+    def indicator(self) -> Indicator:
+        return self.own.indicator
+
+    @property
+    def clause(self) -> Clause:
+        return self.own.clause
+
+    @property
+    def rule(self) -> ScoringRule:
+        return self.own.rule
+
+    @property
+    def deadline(self) -> Deadline:
+        return self.own.deadline
+
+    @property
     def sides(self) -> tuple[Side, Side]:
         return self.own, self.other
 
@@ -215,7 +231,7 @@ def _row(section: Section, office: Office, position: int) -> dict:
         section=section,
         position=position,
         code=f"1.{position + 1}",
-        path=["年度重点工作", f"数据质量{position + 1}"],
+        path=["年度重点工作", ("数据质量", "数据安全")[position]],
         points=Decimal("5"),
         line=2 + 2 * position,
         points_line=2 + 2 * position,

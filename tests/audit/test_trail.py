@@ -127,17 +127,17 @@ def test_pages_by_number(world):
 
 
 def test_filters(world):
-    write(world, 3, actor=world.actor("head"), verb="task.accepted", subject=world.own.task)
+    write(world, 3, actor=world.actor("head"), verb="evidence.downloaded", subject=world.own.task)
     scope = fresh_scope(world.user("auditor"))
 
     def found(**asked):
         return search(scope, Filter(**asked)).entries
 
     assert len(found(person="甲测试处负责")) == 3
-    assert len(found(verb="task.accepted")) == 3
+    assert len(found(verb="evidence.downloaded")) == 3
     assert len(found(subject_type="tasks.task", subject_id=world.own.task.pk)) == 3
     today = timezone.localdate(world.now)
-    assert len(found(verb="task.accepted", since=today, until=today)) == 3
+    assert len(found(verb="evidence.downloaded", since=today, until=today)) == 3
     assert not found(since=today + timedelta(days=2))
     assert not found(until=today - timedelta(days=40))
     assert not found(person="无此人")

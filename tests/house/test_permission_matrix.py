@@ -262,7 +262,7 @@ GUESSES = {
     "number": "world.version.number",
     "key": "world.version.scheme.key",
     "version": "world.version",
-    "indicator": "world.indicator",
+    "indicator": "indicator",
 }
 
 
