@@ -1,12 +1,12 @@
 """A scorecard as it is shown: sections, rows, lines, and why each figure is what it is.
 
-The screen, the paper and the spreadsheet are made from this one layout, so that they cannot differ. Only `read` asks
-the database; nothing here reads a clock.
+The screen, the paper and the spreadsheet are made from this one layout, so that they cannot differ. Only `read` and
+`read_unit` ask the database; nothing here reads a clock.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,10 +16,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.grants import Scope
+from assessments import operations as assessments
 from assessments.digest import findings_shown
 from assessments.models import Finding, Scorecard, ScoreEntry
+from assessments.queries import Missing, OfficeResult, UnitSummary, offices_ranking, unit_summary
 from assessments.rows import Row
-from schemes.models import Clause, Doubt, Indicator, ScoringRule, Section
+from schemes.models import Clause, Doubt, Indicator, SchemeVersion, ScoringRule, Section
 from scoring.breakdown import Breakdown, BreakdownError, Line
 from scoring.facts import InputSpec, required_inputs
 from scoring.points import ZERO, PointsError, format_points, parse_points
@@ -28,6 +31,18 @@ from scoring.rules import Rule, RuleError, describe, parse_rule
 OPEN_STATES = frozenset({ScoreEntry.State.UNRESOLVED, ScoreEntry.State.JUDGED_MISSING})
 DASH = "—"
 SHORT_DIGEST = 12
+BADGES = {
+    Scorecard.State.OPEN: "accepted",
+    Scorecard.State.FINISHED: "reviewing",
+    Scorecard.State.SIGNED: "approved",
+}
+# what assessments.queries.unit_summary says about an item without a scorecard
+NOT_OPENED = "尚未建立得分表"
+
+
+def badge(card: Scorecard) -> dict[str, str]:
+    """What components/state_badge.html shows."""
+    return {"state": BADGES[card.state], "label": card.get_state_display()}
 
 
 def points_words(points: Decimal | None) -> str:
@@ -501,7 +516,9 @@ class _Builder:
             return _("计分明细由旧版本引擎生成,请重新计算")
         entry = self.entry
         if entry.state in OPEN_STATES:
-            return ";".join(dict.fromkeys(self._missing(breakdown))) or _("尚未评定")
+            start = f"{breakdown.key}:"
+            missing = [text.removeprefix(start) for text in self._missing(breakdown)]
+            return ";".join(dict.fromkeys(missing)) or _("尚未评定")
         lines = breakdown.lines
         if self.whole_row:
             lines = tuple(line for line in lines if line.kind != "clause")
@@ -556,7 +573,8 @@ class _Builder:
             node |= self._finding(found[0], rule)
         else:
             node["children"] = [
-                {"label": f"{f.occurred_on:%Y-%m-%d}", "value": "", "of": None} | self._finding(f, rule) for f in found
+                {"label": f"{f.occurred_on:%Y-%m-%d}", "value": "", "of": None} | self._finding(f, rule, child=True)
+                for f in found
             ]
         return node
 
@@ -567,8 +585,9 @@ class _Builder:
         return next((d for found in self.by_where.values() for d in found if d.code == code), None)
 
     @staticmethod
-    def _finding(finding: Finding, rule: ScoringRule | None) -> dict[str, Any]:
-        said = [f"{finding.occurred_on:%Y-%m-%d}", fact_words(finding, parsed(rule) if rule else None), finding.note]
+    def _finding(finding: Finding, rule: ScoringRule | None, *, child: bool = False) -> dict[str, Any]:
+        day = "" if child else f"{finding.occurred_on:%Y-%m-%d}"
+        said = [day, fact_words(finding, parsed(rule) if rule else None), finding.note]
         return {
             "fact": ";".join(part for part in said if part),
             "evidence": evidence_of(finding),
@@ -654,7 +673,8 @@ def _lines_of(node: Mapping[str, Any], depth: int = 0) -> list[str]:
     said = [part for part in tail if part]
     lines = [] if depth == 0 and not said else [head + (":" + ";".join(said) if said else "")]
     for child in node.get("children") or ():
-        lines += _lines_of(child, depth + 1)
+        if child.get("kind") != "unused":
+            lines += _lines_of(child, depth + 1)
     return lines
 
 
@@ -705,3 +725,143 @@ def to_judge_full(view: CardView, rows: Iterable[Row]) -> list[tuple[LineView, D
         if points is not None:
             found.append((line, points))
     return found
+
+
+# ------------------------------------------------------------------ the unit
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A line of the ranking."""
+
+    result: OfficeResult
+    url: str
+    badge: dict[str, str]
+    changed: bool
+    tied: bool
+    distance: Decimal | None
+
+    @property
+    def earned(self) -> str:
+        return points_words(self.result.earned)
+
+    @property
+    def points(self) -> str:
+        return points_words(self.result.max_points)
+
+    @property
+    def percent(self) -> str:
+        return "—" if self.result.percent is None else f"{format_points(self.result.percent)}%"
+
+    @property
+    def place(self) -> str:
+        if self.result.place is None:
+            return "—"
+        return _("并列第 {n}").format(n=self.result.place) if self.tied else str(self.result.place)
+
+    @property
+    def behind(self) -> str:
+        return "" if self.distance is None else _("{n} 个百分点").format(n=format_points(self.distance))
+
+
+def standings(results: Iterable[OfficeResult]) -> list[Standing]:
+    """The ranking with ties and the distance to the place before; only what is signed has a place."""
+    results = list(results)
+    placed = [r for r in results if r.place is not None]
+    found = []
+    for result in results:
+        better = [r.percent for r in placed if result.place is not None and r.percent > result.percent]
+        found.append(
+            Standing(
+                result=result,
+                url=reverse("workflow:scorecard", args=[result.card.pk]),
+                badge=badge(result.card),
+                changed=result.signed and not assessments.signature_stands(result.card),
+                tied=sum(r.place == result.place for r in placed) > 1 if result.place else False,
+                distance=min(better) - result.percent if better else None,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class SectionLine:
+    title: str
+    max_points: Decimal
+    earned: Decimal | None
+    open: int
+
+    @property
+    def points_text(self) -> str:
+        return points_words(self.max_points)
+
+    @property
+    def earned_text(self) -> str:
+        return points_words(self.earned)
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """A year of a unit, as far as this person may see it. `whole`: all of it, with the ranking and the sections."""
+
+    version: SchemeVersion
+    rows: list[Standing]
+    whole: bool
+    summary: UnitSummary | None
+
+    @property
+    def points(self) -> str:
+        return points_words(self.summary.points)
+
+    @property
+    def earned(self) -> str:
+        return points_words(self.summary.earned)
+
+    @property
+    def sections(self) -> list[SectionLine]:
+        return [
+            SectionLine(
+                f"{s.section.no}、{s.section.title}" if s.section.no else s.section.title, s.points, s.earned, s.missing
+            )
+            for s in self.summary.sections
+        ]
+
+    @property
+    def missing(self) -> list[Missing]:
+        return self.summary.missing
+
+    @property
+    def open(self) -> int:
+        return sum(section.missing for section in self.summary.sections)
+
+    @property
+    def vetoes(self) -> list[dict[str, str]]:
+        return [
+            {"code": code, "quote": flag.quote, "effect": flag.effect or _("原文未写明后果")}
+            for code, flag in self.summary.flags
+            if flag.kind == "veto"
+        ]
+
+    @property
+    def signed(self) -> int:
+        return sum(row.result.signed for row in self.rows)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether anything shown here is not signed, or no longer as it was signed."""
+        return any(not row.result.signed or row.changed for row in self.rows)
+
+    @property
+    def unopened(self) -> bool:
+        return self.summary is not None and any(item.reason == NOT_OPENED for item in self.missing)
+
+
+def read_unit(version: SchemeVersion, scope: Scope) -> UnitView:
+    """The year as this person may see it. Who does not see every office is told no place among them."""
+    everything = offices_ranking(version)
+    visible = [result for result in everything if result.card.office_id in scope.readable]
+    judges = bool(scope.coordinate | scope.sign | scope.review)
+    whole = judges and bool(everything) and len(visible) == len(everything)
+    if not whole:
+        visible = [replace(result, place=None) for result in visible]
+    return UnitView(version, standings(visible), whole, unit_summary(version) if whole else None)

@@ -1,7 +1,6 @@
 """The pages of results: the ranking, a scorecard with its explanations, recording facts, and the leader's signature."""
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -25,13 +24,10 @@ from assessments import operations as assessments
 from assessments.errors import WrongPassword
 from assessments.models import Finding, Scorecard, ScoreEntry, SignOff
 from assessments.queries import (
-    OfficeResult,
     get_card,
-    offices_ranking,
     signature_of,
     signatures_of,
     to_sign,
-    unit_summary,
 )
 from assessments.rows import Row, load_rows
 from schemes.models import Clause, Responsibility, SchemeVersion, ScoringRule
@@ -40,12 +36,14 @@ from scoring.rules import Rule
 from tasks.models import Evidence, Task, TaskState
 from workflow import operations as workflow
 from workflow.score_presenters import (
+    badge,
     breakdown_node,
     exceptions_of,
     grouped_digest,
     label_of,
     narrowed,
     points_words,
+    read_unit,
     rule_words,
     short_digest,
     signed,
@@ -58,9 +56,6 @@ State = Scorecard.State
 SHOWS = ("all", "open", "deducted")
 PICKED = 60
 
-# state → (the colour and shape of a badge, its word)
-BADGES = {State.OPEN: "accepted", State.FINISHED: "reviewing", State.SIGNED: "approved"}
-
 
 def link(name: str, *args: object, **query: object) -> str:
     """An address, or nothing while the page is not there. Empty values are left out of the query."""
@@ -70,10 +65,6 @@ def link(name: str, *args: object, **query: object) -> str:
         return ""
     given = {key: value for key, value in query.items() if value not in (None, "")}
     return f"{url}?{urlencode(given)}" if given else url
-
-
-def badge(card: Scorecard) -> dict[str, str]:
-    return {"state": BADGES[card.state], "label": card.get_state_display()}
 
 
 @dataclass(frozen=True)
@@ -115,60 +106,6 @@ def number(text: str | None) -> int | None:
 # ------------------------------------------------------------------ results
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A line of the ranking."""
-
-    result: OfficeResult
-    url: str
-    badge: dict[str, str]
-    changed: bool
-    tied: bool
-    distance: Decimal | None
-
-    @property
-    def earned(self) -> str:
-        return points_words(self.result.earned)
-
-    @property
-    def points(self) -> str:
-        return points_words(self.result.max_points)
-
-    @property
-    def percent(self) -> str:
-        return "—" if self.result.percent is None else f"{format_points(self.result.percent)}%"
-
-    @property
-    def place(self) -> str:
-        if self.result.place is None:
-            return "—"
-        return _("并列第 {n}").format(n=self.result.place) if self.tied else str(self.result.place)
-
-    @property
-    def behind(self) -> str:
-        return "" if self.distance is None else _("{n} 个百分点").format(n=format_points(self.distance))
-
-
-def standings(results: Iterable[OfficeResult]) -> list[Standing]:
-    """The ranking with ties and the distance to the place before; only what is signed has a place."""
-    results = list(results)
-    placed = [r for r in results if r.place is not None]
-    found = []
-    for result in results:
-        better = [r.percent for r in placed if result.place is not None and r.percent > result.percent]
-        found.append(
-            Standing(
-                result=result,
-                url=reverse("workflow:scorecard", args=[result.card.pk]),
-                badge=badge(result.card),
-                changed=result.signed and not assessments.signature_stands(result.card),
-                tied=sum(r.place == result.place for r in placed) > 1 if result.place else False,
-                distance=min(better) - result.percent if better else None,
-            )
-        )
-    return found
-
-
 def versions_for(scope: Scope) -> list[SchemeVersion]:
     """Issued versions that concern this person, the newest first."""
     readable = scope.readable
@@ -196,7 +133,7 @@ def results(request: HttpRequest) -> HttpResponse:
         raise NotVisible()
     version = chosen[0] if chosen else None
     context: dict[str, Any] = {
-        "version": version,
+        "scheme": version,
         "years": [
             {"year": y, "url": link("workflow:results", year=y), "chosen": version is not None and y == version.year}
             for y in sorted({v.year for v in versions}, reverse=True)
@@ -204,65 +141,16 @@ def results(request: HttpRequest) -> HttpResponse:
     }
     if version is None:
         return render(request, "workflow/results.html", context)
-    everything = offices_ranking(version)
-    visible = [result for result in everything if result.card.office_id in scope.readable]
-    whole = bool(everything) and len(visible) == len(everything) and bool(scope.coordinate | scope.sign | scope.review)
-    rows = standings(visible) if whole else standings_alone(visible)
+    unit = read_unit(version, scope)
     context |= {
-        "rows": rows,
-        "whole": whole,
-        "own": not (scope.review | scope.coordinate | scope.sign),
-        "unit": unit_of(version) if whole else None,
-        "unsigned": any(not row.result.signed for row in rows),
-        "signed": sum(row.result.signed for row in rows),
-        "may_open": bool(scope.review | scope.coordinate),
+        "unit": unit,
         "waiting": len(to_sign(scope)) if scope.sign else 0,
+        "may_open": bool(scope.review | scope.coordinate),
         "sign_url": link("workflow:sign") if scope.sign else "",
-        "print_url": link("reports:scores_print_unit", version.pk) if whole else "",
-        "xlsx_url": link("reports:scores_xlsx_unit", version.pk) if whole else "",
+        "print_url": link("reports:scores_print_unit", version.pk) if unit.whole else "",
+        "xlsx_url": link("reports:scores_xlsx_unit", version.pk) if unit.whole else "",
     }
     return render(request, "workflow/results.html", context)
-
-
-def standings_alone(results: Iterable[OfficeResult]) -> list[Standing]:
-    """Without places: who does not see all offices is not told where they stand among them."""
-    return [
-        Standing(
-            result=OfficeResult(r.card, r.office, r.earned, r.max_points, r.percent, r.unresolved, r.signed, None),
-            url=reverse("workflow:scorecard", args=[r.card.pk]),
-            badge=badge(r.card),
-            changed=r.signed and not assessments.signature_stands(r.card),
-            tied=False,
-            distance=None,
-        )
-        for r in results
-    ]
-
-
-def unit_of(version: SchemeVersion) -> dict[str, Any]:
-    summary = unit_summary(version)
-    return {
-        "summary": summary,
-        "points": points_words(summary.points),
-        "earned": points_words(summary.earned),
-        "open": len({item.label for item in summary.missing}),
-        "missing": summary.missing,
-        "sections": [
-            {
-                "no": line.section.no,
-                "title": line.section.title,
-                "points": points_words(line.points),
-                "earned": points_words(line.earned),
-                "missing": line.missing,
-            }
-            for line in summary.sections
-        ],
-        "vetoes": [
-            {"code": code, "quote": flag.quote, "effect": flag.effect or _("原文未写明后果")}
-            for code, flag in summary.flags
-            if flag.kind == "veto"
-        ],
-    }
 
 
 @require_POST
