@@ -214,6 +214,7 @@ def _scheme(root: Office, now: datetime):
         issued_on=today,
         points=Decimal("10"),
         digest="0" * 64,
+        reporting_cycle={"kind": "quarterly", "quote": "按季报送"},
         unit=root,
         imported_at=now - timedelta(days=2),
         issued_at=now - timedelta(days=1),
