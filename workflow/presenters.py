@@ -118,8 +118,14 @@ def due_bar(task: Task, at: datetime) -> dict[str, Any]:
     return bar
 
 
+@lru_cache(maxsize=2048)
+def _due_html(bar: tuple[tuple[str, Any], ...], language: str) -> SafeString:
+    return get_template("components/due_bar.html").render({"bar": dict(bar), "compact": True})
+
+
 def due_html(bar: dict[str, Any]) -> SafeString:
-    return get_template("components/due_bar.html").render({"bar": bar, "compact": True})
+    """The bar as components/due_bar.html draws it. It holds whole days and per cents: drawn once, shown for hours."""
+    return _due_html(tuple(bar.items()), get_language() or "")
 
 
 @lru_cache(maxsize=64)
@@ -195,13 +201,12 @@ def rows_of(tasks: Iterable[Task], *, scope, at: datetime) -> list[Row]:
     found = []
     for task in tasks:
         with_office = task.state in WITH_OFFICE
-        key = (
-            task.due_at,
-            with_office and task.issued_at,
-            task.state if not with_office else "",
-            None if with_office else task.first_submitted_at,
-            task.due_before_issue,
-        )
+        # what the picture depends on, and nothing else: most rows of a page share a handful of pictures
+        if with_office:
+            key = (task.due_at, task.issued_at, task.due_before_issue)
+        else:
+            filed = task.first_submitted_at
+            key = (task.due_date, task.state, filed and timezone.localdate(filed), bool(filed and filed > task.due_at))
         if key not in drawn:
             bar = due_bar(task, at)
             drawn[key] = (due_html(bar), bar["stage"] if with_office else "done")
@@ -352,7 +357,7 @@ class Check:
 
 
 def checklist(
-    task: Task, *, text: str, measures: Sequence[Measure], files: int, at: datetime, marks: dict[str, str]
+    task: Task, *, text: str, measures: Sequence[Measure], files: int, at: datetime, marks: Iterable[str]
 ) -> list[Check]:
     """What there is and what is missing before filing. Files and values are advised, the text is required."""
     found = [Check(bool(text.strip()), _("完成情况已填写") if text.strip() else _("还没有填写完成情况(必填)"))]
@@ -381,8 +386,7 @@ def checklist(
         if files
         else Check(False, _("还没有佐证材料;没有材料时审核人可能退回"), False)
     )
-    if marks:
-        found.append(Check(False, _("被退回时标注了 {n} 处,请逐处核对").format(n=len(marks)), False))
+    found += [Check(False, _("退回时标注 {mark}").format(mark=mark), False) for mark in marks]
     late = at > task.due_at
     found.append(Check(not late, _("已过期限,现在报送记为逾期报送") if late else _("现在报送是按时报送"), False))
     return found

@@ -52,6 +52,7 @@ from workflow.presenters import (
     rows_of,
     rule_lines,
     standing,
+    target_words,
     timeline,
 )
 from workflow.views.home import HEAVY, end_of, to_review_rows
@@ -395,6 +396,8 @@ def _form_context(
     returned = attempts.returned if task.state == TaskState.RETURNED else None
     marks = marks_for_draft(returned.marks, attempts.last, draft) if returned else {}
     files = list(draft.evidence.all()) if draft else []
+    names = {e.pk: e.name for e in files}
+    marked = [f"{target_words(target, names)}:{note}" for target, note in marks.items()]
     return {
         "form": form,
         "draft": draft,
@@ -403,7 +406,7 @@ def _form_context(
         ],
         "text_mark": marks.get("text", ""),
         "files": [file_of(e, removable=True, problem=marks.get(f"evidence:{e.pk}", "")) for e in files],
-        "checks": checklist(task, text=text, measures=measures, files=len(files), at=at, marks=marks),
+        "checks": checklist(task, text=text, measures=measures, files=len(files), at=at, marks=marked),
         "lines": [m for m in measures if m.drawn],
         "returned": returned,
         "accept": ",".join(f".{name}" for name in accepted_extensions()),
