@@ -38,6 +38,8 @@ def text_width(text: str) -> int:
 def lines_of(text: str, width: float) -> int:
     """Printed lines of a wrapped text in a column of that width."""
     room = max(1, int(width) - 1)
+    if len(text) * 2 <= room and "\n" not in text:
+        return 1
     return sum(max(1, math.ceil(text_width(line) / room)) for line in text.split("\n"))
 
 
@@ -88,10 +90,9 @@ class Book:
     def format(self, **properties: object):
         """The format of these properties; the same properties share one."""
         base = {"font_name": FONT, "font_size": 10, "valign": "vcenter", "text_wrap": True, "border": 1}
-        merged = base | properties
-        key = tuple(sorted(merged.items()))
+        key = tuple(sorted(properties.items()))
         if key not in self._formats:
-            self._formats[key] = self._book.add_format(merged)
+            self._formats[key] = self._book.add_format(base | properties)
         return self._formats[key]
 
     def _name(self, wanted: str) -> str:
@@ -179,8 +180,7 @@ class Sheet:
         if isinstance(value, bool):
             value = str(value)
         if isinstance(value, Decimal | int):
-            exact = len(Decimal(value).as_tuple().digits) <= EXACT_DIGITS
-            if exact:
+            if len(Decimal(value).as_tuple().digits) <= EXACT_DIGITS:
                 style = style or self.book.format(**{"num_format": number_format(value), **properties})
                 self.worksheet.write_number(row, column, float(value), style)
                 return

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Office
 from deadlines.calendar import WorkCalendar, seeded_calendar
+from deadlines.recurrence import due_at as last_instant
 from schemes.models import Responsibility
 from tasks.models import OPEN, WITH_OFFICE, Task, TaskState
 
@@ -60,6 +61,11 @@ class LateFilter:
         return self == LateFilter()
 
 
+def _end_of(day: date) -> datetime:
+    """The last instant of a local day. Lists are cut by `due_at`, which their index holds, not by `due_date`."""
+    return last_instant(day, timezone.get_default_timezone())
+
+
 def late_rows(office_ids: Iterable[int], *, at: datetime, chosen: LateFilter | None = None) -> QuerySet[Task]:
     """Late with the office, the longest late first."""
     chosen = chosen or LateFilter()
@@ -68,7 +74,7 @@ def late_rows(office_ids: Iterable[int], *, at: datetime, chosen: LateFilter | N
         office_ids &= {chosen.office_id}
     rows = Task.objects.overdue_at(at).filter(office_id__in=office_ids)
     if chosen.days:
-        rows = rows.filter(due_date__lte=late_since(chosen.days, today=timezone.localdate(at)))
+        rows = rows.filter(due_at__lte=_end_of(late_since(chosen.days, today=timezone.localdate(at))))
     if chosen.role:
         rows = rows.filter(role=chosen.role)
     return rows.order_by("due_at", "id")
@@ -80,7 +86,7 @@ def headline_rows(office_ids: Iterable[int], *, at: datetime) -> dict[str, Query
     soon = seeded_calendar().add_workdays(timezone.localdate(at), SOON_WORKDAYS)
     return {
         "late": rows.overdue_at(at),
-        "soon": rows.with_office().filter(due_at__gte=at, due_date__lte=soon),
+        "soon": rows.with_office().filter(due_at__gte=at, due_at__lte=_end_of(soon)),
         "unaccepted": rows.filter(state=TaskState.ISSUED),
         "confirming": rows.filter(state=TaskState.CONFIRMING),
         "reviewing": rows.filter(state=TaskState.REVIEWING),
@@ -188,7 +194,9 @@ class OfficeLateness:
 def late_by_office(office_ids: Iterable[int], *, at: datetime) -> list[OfficeLateness]:
     """Offices with late tasks, the most first."""
     today = timezone.localdate(at)
-    steps = {f"step_{days}": Count("id", filter=Q(due_date__lte=late_since(days, today=today))) for days in LATE_STEPS}
+    steps = {
+        f"step_{days}": Count("id", filter=Q(due_at__lte=_end_of(late_since(days, today=today)))) for days in LATE_STEPS
+    }
     rows = (
         Task.objects.overdue_at(at)
         .filter(office_id__in=set(office_ids))

@@ -6,10 +6,15 @@ from datetime import datetime
 
 from django.core.cache import cache
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.html import escape
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.grants import Scope
@@ -22,6 +27,7 @@ from tasks.models import Task, TaskState
 from tasks.overview import LATE_STEPS, HeatCell
 from tasks.queries import COUNT_CAP
 from workflow.presenters import clause_words, period_words, points_words, state_html
+from workflow.views.home import HEAVY
 
 CACHE_SECONDS = 30
 PAGE_SIZE = 25
@@ -101,15 +107,25 @@ def figures(counts: dict[str, str]) -> list[Figure]:
 
 
 class CappedPaginator(Paginator):
-    """Pages of a list whose length is already known, to a cap: nobody turns to the fortieth page."""
+    """Pages of a list whose length is already known, to a cap: nobody turns to the fortieth page.
 
-    def __init__(self, rows, *, count: int):
-        super().__init__(rows, PAGE_SIZE)
+    A page is chosen by number and then loaded: joining first would sort whole rows of every late task.
+    """
+
+    def __init__(self, rows: QuerySet[Task], *, count: int):
+        super().__init__(rows.values_list("pk", flat=True), PAGE_SIZE)
         self.known = min(count, COUNT_CAP + 1)
 
     @cached_property
     def count(self) -> int:
         return self.known
+
+
+def tasks_of(page) -> list[Task]:
+    """The tasks of a page, in its order."""
+    ids = list(page.object_list)
+    found = {task.pk: task for task in Task.objects.filter(pk__in=ids).for_lists().defer(*HEAVY)}
+    return [found[pk] for pk in ids if pk in found]
 
 
 @dataclass(frozen=True)
@@ -152,23 +168,9 @@ def late_lines(tasks: list[Task], *, at: datetime) -> list[LateRow]:
 
 
 @dataclass(frozen=True)
-class Square:
-    """A cell of the heat map as it is drawn: a number in a shape, and how many of how many."""
-
-    cell: HeatCell
-    shape: str
-    colour: str
-    words: str
-    url: str
-    all_url: str
-    all: bool
-
-
-@dataclass(frozen=True)
 class HeatRow:
     office: Office
-    squares: list[Square | None]
-    total: Square | None
+    squares: list[SafeString]
 
 
 @dataclass(frozen=True)
@@ -196,29 +198,29 @@ def _words(cell: HeatCell) -> str:
     return " ".join(f"{word}{n}" for n, word in parts if n)
 
 
-def _worst_url(cell: HeatCell, office_id: int, month: str) -> str:
-    filters = {
-        "late": {"stage": "late"},
-        "returned": {"state": TaskState.RETURNED},
-        "ahead": {"stage": "open"},
-        "waiting": {"stage": "waiting"},
-        "approved": {"state": TaskState.APPROVED},
-    }[cell.worst]
-    return tasks_url(office=office_id, month=month, **filters)
+WORST_FILTERS = {
+    "late": "stage=late",
+    "returned": f"state={TaskState.RETURNED.value}",
+    "ahead": "stage=open",
+    "waiting": "stage=waiting",
+    "approved": f"state={TaskState.APPROVED.value}",
+}
+NO_TASKS = mark_safe('<td class="is-empty">·</td>')
 
 
-def _square(cell: HeatCell | None, office_id: int, month: str) -> Square | None:
+def _square(cell: HeatCell | None, where: str, *, extra: str = "") -> SafeString:
+    """A cell of the heat map: the worst in its shape and number, of how many. A year of two hundred offices has 2,600
+    of them, so they are written here and not by a template."""
     if cell is None or not cell.total:
-        return None
-    shape, colour = SHAPES[cell.worst]
-    return Square(
-        cell=cell,
-        shape=shape,
-        colour=colour,
-        words=_words(cell),
-        url=_worst_url(cell, office_id, month),
-        all_url=tasks_url(office=office_id, month=month),
-        all=cell.worst_count == cell.total,
+        return NO_TASKS
+    worst = cell.worst
+    shape, colour = SHAPES[worst]
+    words = escape(_words(cell))
+    rest = "" if cell.worst_count == cell.total else f'<a class="zs-of" href="{where}">/{cell.total}</a>'
+    return mark_safe(  # noqa: S308  (numbers, addresses of ours and escaped words)
+        f'<td class="is-{colour}{extra}" title="{words}"><a href="{where}&amp;{WORST_FILTERS[worst]}">'
+        f'<span aria-hidden="true">{shape}</span>{cell.worst_count}<span class="visually-hidden">{words}</span></a>'
+        f"{rest}</td>"
     )
 
 
@@ -228,35 +230,33 @@ def years_of(scope: Scope) -> list[int]:
     return list(rows.values_list("year", flat=True).distinct()[:10])
 
 
-def _remembered(name: str, office_ids: frozenset[int], make):
-    """Counts of the last half minute will do, per set of offices."""
+def board_html(scope: Scope, *, year: int, at: datetime) -> SafeString:
+    """The drawn board. What was counted in the last half minute will do, for whoever oversees the same offices."""
+    office_ids = overseen(scope)
     digest = hashlib.sha256(repr(sorted(office_ids)).encode()).hexdigest()[:24]
-    return cache.get_or_set(f"coordination:{name}:{digest}", make, CACHE_SECONDS)
+
+    def draw() -> SafeString:
+        context = {"board": board(scope, year=year, at=at), "years": years_of(scope), "year": year, "steps": LATE_STEPS}
+        return render_to_string("workflow/coordination_map.html", context)
+
+    return mark_safe(cache.get_or_set(f"coordination:{get_language()}:{year}:{digest}", draw, CACHE_SECONDS))  # noqa: S308
 
 
 def board(scope: Scope, *, year: int, at: datetime) -> Board:
     office_ids = overseen(scope)
-    heat, lateness, phantoms = _remembered(
-        f"board:{year}",
-        office_ids,
-        lambda: (
-            overview.heat(office_ids, year=year, at=at),
-            overview.late_by_office(office_ids, at=at),
-            overview.phantoms(office_ids, at=at),
-        ),
-    )
+    heat = overview.heat(office_ids, year=year, at=at)
+    lateness = overview.late_by_office(office_ids, at=at)
+    phantoms = overview.phantoms(office_ids, at=at)
     wanted = {*heat.cells, *(line.office_id for line in lateness)}
     offices = {office.pk: office for office in Office.objects.filter(pk__in=wanted).order_by("position", "id")}
-    rows = [
-        HeatRow(
-            office=office,
-            squares=[_square(heat.cells[pk].get(month), pk, month) for month in heat.months],
-            total=_square(heat.total_of(pk), pk, ""),
-        )
-        for pk, office in offices.items()
-        if pk in heat.cells
-    ]
-    here = reverse("workflow:coordination")
+    here, tasks = reverse("workflow:coordination"), reverse("workflow:tasks")
+    rows = []
+    for pk, office in offices.items():
+        if (by_month := heat.cells.get(pk)) is None:
+            continue
+        squares = [_square(by_month.get(month), f"{tasks}?office={pk}&amp;month={month}") for month in heat.months]
+        squares.append(_square(heat.total_of(pk), f"{tasks}?office={pk}", extra=" zs-heat-total"))
+        rows.append(HeatRow(office=office, squares=squares))
     return Board(
         at=heat.at,
         year=year,

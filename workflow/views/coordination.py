@@ -20,8 +20,8 @@ from schemes.models import Indicator, Responsibility, SchemeVersion
 from tasks import issuing, overview
 from tasks.overview import LATE_STEPS, LateFilter
 from tasks.queries import COUNT_CAP
-from workflow.coordination import CappedPaginator, board, figures, late_lines, overseen, years_of
-from workflow.views.home import HEAVY, capped_counts, shown
+from workflow.coordination import CappedPaginator, board_html, figures, late_lines, overseen, tasks_of, years_of
+from workflow.views.home import capped_counts, shown
 
 
 def _overseer(request: HttpRequest) -> Scope:
@@ -49,7 +49,7 @@ def coordination(request: HttpRequest) -> HttpResponse:
     rows = overview.late_rows(office_ids, at=at, chosen=chosen)
     counts = capped_counts(*lists.values(), rows)
     late = counts[-1]
-    page = CappedPaginator(rows.for_lists().defer(*HEAVY), count=late).get_page(request.GET.get("page"))
+    page = CappedPaginator(rows, count=late).get_page(request.GET.get("page"))
     offices = list(Office.objects.filter(pk__in=office_ids).order_by("position", "id").values_list("pk", "name"))
     export = _address("reports:late_xlsx")
     if export and request.GET:
@@ -59,7 +59,7 @@ def coordination(request: HttpRequest) -> HttpResponse:
         "workflow/coordination.html",
         {
             "figures": figures({name: shown(n) for name, n in zip(lists, counts[:-1], strict=True)}),
-            "rows": late_lines(list(page.object_list), at=at),
+            "rows": late_lines(tasks_of(page), at=at),
             "page_obj": page,
             "late_words": shown(late),
             "beyond": late > COUNT_CAP,
@@ -121,12 +121,10 @@ def heatmap(request: HttpRequest) -> HttpResponse:
     years = years_of(scope) or [timezone.localdate(at).year]
     wanted = request.GET.get("year", "")
     year = int(wanted) if wanted.isdigit() and int(wanted) in years else _present(years, timezone.localdate(at).year)
-    template = "workflow/coordination_map.html" if request.htmx else "workflow/coordination_map_page.html"
-    return render(
-        request,
-        template,
-        {"board": board(scope, year=year, at=at), "years": years, "year": year, "steps": LATE_STEPS},
-    )
+    html = board_html(scope, year=year, at=at)
+    if request.htmx:
+        return HttpResponse(html)
+    return render(request, "workflow/coordination_map_page.html", {"map": html})
 
 
 def _present(years: list[int], now: int) -> int:
