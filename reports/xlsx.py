@@ -117,6 +117,7 @@ class Sheet:
     def __init__(self, book: Book, worksheet, columns: Sequence[Column], *, landscape: bool, title: str) -> None:
         self.book, self.worksheet, self.columns = book, worksheet, list(columns)
         self.row = 0
+        self._plain_styles: dict[tuple[int, bool], object] = {}
         for index, column in enumerate(self.columns):
             worksheet.set_column(index, index, column.width)
         worksheet.set_paper(A4)
@@ -159,16 +160,18 @@ class Sheet:
 
     def line(self, values: Sequence[Value], *, bold: bool = False) -> None:
         """A plain row."""
+        texts = []
         for index, (column, value) in enumerate(zip(self.columns, values, strict=True)):
-            self.put(self.row, index, value, align=column.align, bold=bold)
-        self.height(
-            self.row,
-            [
-                (str(value), column.width)
-                for column, value in zip(self.columns, values, strict=True)
-                if isinstance(value, str)
-            ],
-        )
+            if isinstance(value, str) and value and len(value) <= MAX_TEXT:
+                # most cells of a long list, without looking up a format for each
+                style = self._plain_styles.get((index, bold))
+                if style is None:
+                    style = self._plain_styles[index, bold] = self.book.format(align=column.align, bold=bold)
+                self.worksheet.write_string(self.row, index, value, style)
+                texts.append((value, column.width))
+            else:
+                self.put(self.row, index, value, align=column.align, bold=bold)
+        self.height(self.row, texts)
         self.row += 1
 
     def height(self, row: int, texts: Sequence[tuple[str, float]], *, least: float = 0) -> None:
