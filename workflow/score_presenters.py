@@ -671,7 +671,7 @@ def _lines_of(node: Mapping[str, Any], depth: int = 0) -> list[str]:
         node.get("warning") and _("注意:{text}").format(text=node["warning"]),
     ]
     said = [part for part in tail if part]
-    lines = [] if depth == 0 and not said else [head + (":" + ";".join(said) if said else "")]
+    lines = [] if depth == 0 and not said else [head + ("：" + "；".join(said) if said else "")]
     for child in node.get("children") or ():
         if child.get("kind") != "unused":
             lines += _lines_of(child, depth + 1)
