@@ -70,8 +70,10 @@ def write(*, messages: Sequence[Message], at: datetime) -> Written:
             constants={"at": at},
             returning=("id", "key"),
         )
-        loud = [(pk, user_id) for pk, key in fresh for user_id in sorted(wanted[key].recipients)]
-        quiet = [(pk, user_id) for pk, key in fresh for user_id in sorted(wanted[key].quiet - wanted[key].recipients)]
+        ids = {key: pk for pk, key in fresh}
+        new = [(ids[key], m) for key, m in wanted.items() if key in ids]
+        loud = [(pk, user_id) for pk, m in new for user_id in sorted(m.recipients)]
+        quiet = [(pk, user_id) for pk, m in new for user_id in sorted(m.quiet - m.recipients)]
         if not loud and not quiet:
             return Written()
         _hold_commit_order()

@@ -47,17 +47,17 @@ class Person:
     def cookie(self) -> str:
         return f"sessionid={self.session}"
 
-    def socket(self, *, origin: str | None = "", path: str = "/ws/live/", cookie: str | None = None, host: str = ""):
-        address = f"ws://{urlsplit(self.app.url).netloc}{path}"
+    def socket(self, *, origin: str | None = "", path: str = "/ws/live/", cookie: str | None = None, server=None):
+        server = server or self.app
+        address = f"ws://{urlsplit(server.url).netloc}{path}"
         headers = {"Cookie": self.cookie if cookie is None else cookie}
         return connect(
             address,
-            origin=self.app.url if origin == "" else origin,
+            origin=server.url if origin == "" else origin,
             additional_headers=headers,
             proxy=None,
             open_timeout=10,
             close_timeout=2,
-            **({"host": host} if host else {}),
         )
 
     def request(self, method: str, path: str, form: dict | None = None) -> tuple[int, bytes]:
@@ -87,6 +87,10 @@ def people(app) -> dict[str, Person]:
 def tell(app, key: str, *who: Person) -> None:
     """A notification from another process."""
     app.shell(TELL.format(key=key, people=[person.pk for person in who]))
+
+
+def newest(person: Person) -> int:
+    return max([item["id"] for item in person.since(0)["items"]], default=0)
 
 
 def drain(socket, quiet: float = 0.5) -> int:

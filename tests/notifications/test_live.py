@@ -6,7 +6,7 @@ import time
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.notifications.live import closed_within, drain, people, tell
+from tests.notifications.live import closed_within, drain, newest, people, tell
 from tests.servers import free_port
 
 LIVE_ENV = {"SCAN_INTERVAL_SECONDS": "0.2"}
@@ -32,10 +32,6 @@ def app(live_server_process):
 @pytest.fixture(scope="module")
 def crowd(app):
     return people(app)
-
-
-def newest(person) -> int:
-    return max([item["id"] for item in person.since(0)["items"]], default=0)
 
 
 def test_a_push_arrives_and_only_with_those_it_is_for(app, crowd):
