@@ -110,7 +110,8 @@ def due_bar(task: Task, at: datetime) -> dict[str, Any]:
     if bar["today"]:
         bar["label"], bar["note"] = _("今日到期"), today_words(task.due_at)
     elif bar["late"] and bar["days"] == 0:
-        bar["note"] = _("已过期限,今天是休息日")
+        today = task.due_date == timezone.localdate(at)
+        bar["note"] = _("今天的截止时间已过") if today else _("已过期限,今天是休息日")
     elif not bar["late"] and bar["days"] == 0:
         bar["note"] = _("到期日之前没有工作日了")
     if task.due_before_issue:
