@@ -340,8 +340,8 @@ def import_scheme(request: HttpRequest) -> HttpResponse:
     _coordinator(request)
     if request.method == "POST" and "packed" in request.POST:
         return _import_confirmed(request)
-    form = UploadForm(request.POST or None, request.FILES or None)
-    if request.method != "POST" or not form.is_valid():
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    if not form.is_valid():
         return _import_page(request, form, status=400 if form.is_bound else 200)
     upload = form.cleaned_data["file"]
     if upload is not None:

@@ -12,7 +12,7 @@ from django.db.models import CharField, Count, F, Min, Q, QuerySet
 from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
-from accounts.models import Membership, Office
+from accounts.models import Membership
 from deadlines.calendar import WorkCalendar, seeded_calendar
 from deadlines.recurrence import due_at as last_instant
 from schemes.models import Responsibility
@@ -26,11 +26,11 @@ WAITING = (TaskState.CONFIRMING, TaskState.REVIEWING)
 
 def late_since(days: int, *, today: date, calendar: WorkCalendar | None = None) -> date:
     """The last due date that is at least so many working days late today."""
-    calendar = calendar or seeded_calendar()
-    day = calendar.add_workdays(today, -days) if days else today - timedelta(days=1)
-    while calendar.workdays_between(day, today) < days:
-        day -= timedelta(days=1)
-    return day
+    if not days:
+        return today - timedelta(days=1)
+    # the day before the working day that is the n-th, counted back from today with today
+    first = (calendar or seeded_calendar()).add_workdays(today + timedelta(days=1), -days)
+    return first - timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def late_by_office(office_ids: Iterable[int], *, at: datetime) -> list[OfficeLat
 class Phantom:
     """An office with open tasks that nobody will do: `reason` nobody, never_logged_in or no_head."""
 
-    office: Office
+    office_id: int
     reason: str
     open_tasks: int
 
@@ -246,8 +246,6 @@ def phantoms(office_ids: Iterable[int], *, at: datetime) -> list[Phantom]:
             return "never_logged_in"
         return "" if any(role == Membership.Role.HEAD for role, _ in here) else "no_head"
 
-    reasons = {office_id: why for office_id in counts if (why := reason(office_id))}
-    offices = Office.objects.filter(pk__in=reasons).order_by("position", "id") if reasons else []
     order = ("nobody", "never_logged_in", "no_head")
-    found = [Phantom(office, reasons[office.pk], counts[office.pk]) for office in offices]
+    found = [Phantom(office_id, why, counts[office_id]) for office_id in sorted(counts) if (why := reason(office_id))]
     return sorted(found, key=lambda line: order.index(line.reason))

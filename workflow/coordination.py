@@ -224,19 +224,19 @@ def _square(cell: HeatCell | None, where: str, *, extra: str = "") -> SafeString
     )
 
 
-def years_of(scope: Scope) -> list[int]:
+def years_issued() -> list[int]:
     """The years that have an issued version, the newest first."""
     rows = SchemeVersion.objects.filter(status=SchemeVersion.Status.ISSUED).order_by("-year")
     return list(rows.values_list("year", flat=True).distinct()[:10])
 
 
-def board_html(scope: Scope, *, year: int, at: datetime) -> SafeString:
+def board_html(scope: Scope, *, year: int, years: list[int], at: datetime) -> SafeString:
     """The drawn board. What was counted in the last half minute will do, for whoever oversees the same offices."""
     office_ids = overseen(scope)
     digest = hashlib.sha256(repr(sorted(office_ids)).encode()).hexdigest()[:24]
 
     def draw() -> SafeString:
-        context = {"board": board(scope, year=year, at=at), "years": years_of(scope), "year": year, "steps": LATE_STEPS}
+        context = {"board": board(scope, year=year, at=at), "years": years, "year": year, "steps": LATE_STEPS}
         return render_to_string("workflow/coordination_map.html", context)
 
     return mark_safe(cache.get_or_set(f"coordination:{get_language()}:{year}:{digest}", draw, CACHE_SECONDS))  # noqa: S308
@@ -247,7 +247,7 @@ def board(scope: Scope, *, year: int, at: datetime) -> Board:
     heat = overview.heat(office_ids, year=year, at=at)
     lateness = overview.late_by_office(office_ids, at=at)
     phantoms = overview.phantoms(office_ids, at=at)
-    wanted = {*heat.cells, *(line.office_id for line in lateness)}
+    wanted = {*heat.cells, *(line.office_id for line in (*lateness, *phantoms))}
     offices = {office.pk: office for office in Office.objects.filter(pk__in=wanted).order_by("position", "id")}
     here, tasks = reverse("workflow:coordination"), reverse("workflow:tasks")
     rows = []
@@ -279,7 +279,7 @@ def board(scope: Scope, *, year: int, at: datetime) -> Board:
         most_late=max((line.late for line in lateness), default=1),
         phantoms=[
             {
-                "office": line.office,
+                "office": offices[line.office_id],
                 "reason": {
                     "nobody": _("没有在职人员,任务无人办理"),
                     "never_logged_in": _("在册人员从未登录过,任务没有人看到"),
@@ -287,8 +287,9 @@ def board(scope: Scope, *, year: int, at: datetime) -> Board:
                 }[line.reason],
                 "grave": line.reason != "no_head",
                 "open": line.open_tasks,
-                "url": tasks_url(office=line.office.pk, stage="open"),
+                "url": tasks_url(office=line.office_id, stage="open"),
             }
             for line in phantoms
+            if line.office_id in offices
         ],
     )

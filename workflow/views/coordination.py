@@ -20,7 +20,7 @@ from schemes.models import Indicator, Responsibility, SchemeVersion
 from tasks import issuing, overview
 from tasks.overview import LATE_STEPS, LateFilter
 from tasks.queries import COUNT_CAP
-from workflow.coordination import CappedPaginator, board_html, figures, late_lines, overseen, tasks_of, years_of
+from workflow.coordination import CappedPaginator, board_html, figures, late_lines, overseen, tasks_of, years_issued
 from workflow.views.home import capped_counts, shown
 
 
@@ -118,10 +118,10 @@ def _chips(request: HttpRequest, chosen: LateFilter, offices: dict[int, str]) ->
 def heatmap(request: HttpRequest) -> HttpResponse:
     """The slower half of the page, asked for by itself; opened directly it is a page of its own."""
     scope, at = _overseer(request), timezone.now()
-    years = years_of(scope) or [timezone.localdate(at).year]
+    years = years_issued() or [timezone.localdate(at).year]
     wanted = request.GET.get("year", "")
     year = int(wanted) if wanted.isdigit() and int(wanted) in years else _present(years, timezone.localdate(at).year)
-    html = board_html(scope, year=year, at=at)
+    html = board_html(scope, year=year, years=years, at=at)
     if request.htmx:
         return HttpResponse(html)
     return render(request, "workflow/coordination_map_page.html", {"map": html})
@@ -183,7 +183,9 @@ def assign_extra(request: HttpRequest) -> HttpResponse:
     versions = _issued_versions(scope)
     wanted = request.POST.get("version") or request.GET.get("version") or ""
     version = next((entry for entry in versions if str(entry.pk) == wanted), versions[0] if versions else None)
-    form = ExtraForm(request.POST or None, scope=scope, today=timezone.localdate(at), version=version)
+    form = ExtraForm(
+        request.POST if request.method == "POST" else None, scope=scope, today=timezone.localdate(at), version=version
+    )
     status, refusal = 200, None
     if request.method == "POST" and version is not None and form.is_valid():
         try:
