@@ -53,7 +53,7 @@ PLACES = (
         gettext_lazy("责任分解"),
         "diagram-3",
         "schemes:list",
-        lambda scope: scope.has_business or bool(scope.administer),
+        lambda scope: scope.has_business,
     ),
     Place(gettext_lazy("系统管理"), "gear", "accounts:index", lambda scope: bool(scope.administer)),
     Place(gettext_lazy("留痕"), "clock-history", "audit:list", lambda scope: bool(scope.audit)),

@@ -1,10 +1,29 @@
-"""Turning a refused operation into an answer, and a one-time password into a chosen one."""
+"""Static files, refused operations as answers, and one-time passwords that must be changed."""
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.errors import Refusal
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """whitenoise, answering with bytes: its file iterator is synchronous, which ASGI consumes with a warning."""
+
+    @staticmethod
+    def serve(static_file, request):
+        found = static_file.get_response(request.method, request.META)
+        body = b""
+        if found.file is not None:
+            with found.file as opened:
+                body = opened.read()
+        response = HttpResponse(body, status=int(found.status))
+        del response["content-type"]
+        for key, value in found.headers:
+            response[key] = value
+        return response
 
 
 class RefusalMiddleware:

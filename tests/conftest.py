@@ -501,7 +501,7 @@ class BrowserGuard:
     def _host(self, url: str) -> None:
         parts = urlsplit(url)
         ours = {urlsplit(app.url).netloc for app in LiveApp.running}
-        if parts.scheme not in {"data", "blob", "about"} and parts.netloc not in ours:
+        if parts.scheme not in {"data", "blob", "about", "chrome", "chrome-extension"} and parts.netloc not in ours:
             self._note(f"request to another host: {url}")
 
     def watch(self, context) -> None:

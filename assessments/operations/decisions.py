@@ -152,8 +152,6 @@ def _clean_marks(submission: Submission, marks: list[Mapping[str, str]]) -> list
         target, note = str(mark.get("target", "")), str(mark.get("note", "")).strip()
         if target not in targets:
             problems.append(_("标注“{target}”在这次报送中不存在。").format(target=target[:60]))
-        elif not note:
-            problems.append(_("请写明标注处需要怎样补正。"))
         elif len(note) > MAX_MARK:
             problems.append(_("每处标注最多{n}字。").format(n=MAX_MARK))
         elif {"target": target, "note": note} not in cleaned:

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -96,6 +96,9 @@ def _list(key: str, rows: QuerySet, count: int, *, scope: Scope, at: datetime, m
 @require_safe
 def home(request):
     scope, at = scope_of(request.user), timezone.now()
+    if not scope.has_business and (scope.administer or scope.audit):
+        # administrators and auditors have no business content: their first page is their own
+        return redirect("accounts:index" if scope.administer else "audit:list")
     todo, confirm, review, waiting = (
         to_do_rows(scope),
         to_confirm_rows(scope),
