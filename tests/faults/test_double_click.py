@@ -18,11 +18,12 @@ from viewflow.workflow.status import STATUS
 
 from tasks.models import Task
 from tests.faults.browsers import Answer, Browser, Click, hidden, statuses, together
-from tests.world import PASSWORD, world  # noqa: F401
+from tests.world import PASSWORD
 from workflow import flows
 from workflow.models import WorkProcess, WorkStep
 
 SUBMITS, OTHERS, CARDS, SCHEMES = 50, 12, 3, 4
+REASON = "数据与台账不符,请核对"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 FILL = f"""
 import json
@@ -221,7 +222,7 @@ def test_two_reviewers_at_once(site):
             loser = said(answers[1 - winner])
             assert f"已由{('甲测试处审核人', '审核人二')[winner]}于" in loser
             if second == "returned" and winner == 0:
-                assert "数据与台账不符,请核对" in loser, "what the loser wrote is gone"
+                assert REASON in loser, "what the loser wrote is gone"
             if second == "returned" and winner == 1:
                 returned.append(pk)
     ids = site.site["same"] + site.site["other"]
