@@ -13,7 +13,7 @@ from deadlines.calendar import seeded_calendar
 from deadlines.ladder import first_check
 from deadlines.recurrence import due_at
 from notifications.rows import insert_missing
-from schemes.models import Clause, Indicator, Responsibility, Scheme, SchemeVersion, ScoringRule, Section
+from schemes.models import Clause, Deadline, Indicator, Responsibility, Scheme, SchemeVersion, ScoringRule, Section
 from tasks.models import Task, TaskState
 
 ROWS = 43
@@ -22,6 +22,7 @@ CLAUSES_PER_ROW = 5
 LATE_DUE = date(2026, 3, 10)
 ISSUED_AT = datetime(2026, 1, 5, 9, 0)
 CHUNK = 5000
+REPORTING_CYCLE = {"kind": "quarterly", "quote": "按季度申报", "reading": "每季度申报一次", "doubt": None}
 TASK_COLUMNS = """
     key version_id indicator_id clause_id office_id role title quote period starts_on ends_on due_date due_at
     by_cycle assigned_extra due_before_issue points state revision issued_at held_since next_check_at
@@ -70,20 +71,21 @@ def organisation(*, offices: int, members: int) -> Organisation:
     return Organisation(root, children, people[1] if members > 1 else people[0], coordinator, version, clauses)
 
 
-def _scheme(root: Office) -> tuple[SchemeVersion, list[Clause]]:
+def _scheme(root: Office, *, key: str = "bench", issued: bool = True) -> tuple[SchemeVersion, list[Clause]]:
     at = timezone.make_aware(ISSUED_AT)
     version = SchemeVersion.objects.create(
-        scheme=Scheme.objects.create(key="bench", title="测量用考核方案"),
+        scheme=Scheme.objects.create(key=key, title="测量用考核方案"),
         year=2026,
         number=1,
-        status=SchemeVersion.Status.ISSUED,
+        status=SchemeVersion.Status.ISSUED if issued else SchemeVersion.Status.DRAFT,
         title="2026年度测量用考核方案",
         issued_on=at.date(),
         points=Decimal("100"),
         digest="0" * 64,
         unit=root,
         imported_at=at,
-        issued_at=at,
+        issued_at=at if issued else None,
+        reporting_cycle=REPORTING_CYCLE,
     )
     section = Section.objects.create(version=version, position=0, no="一", title="工作目标", line=1)
     rows = Indicator.objects.bulk_create(
@@ -132,6 +134,46 @@ def _scheme(root: Office) -> tuple[SchemeVersion, list[Clause]]:
         batch_size=500,
     )
     return version, clauses
+
+
+def draft(org: Organisation, *, offices_per_row: int) -> SchemeVersion:
+    """A version waiting to be issued: 215 clauses due monthly, each row answered for by some offices.
+
+    4 offices per row make 10,320 tasks.
+    """
+    with transaction.atomic():
+        version, clauses = _scheme(org.root, key="bench-draft", issued=False)
+        Deadline.objects.bulk_create(
+            [
+                Deadline(
+                    indicator_id=clause.indicator_id,
+                    clause=clause,
+                    position=0,
+                    kind="monthly",
+                    quote="每月5日前报送工作情况",
+                    params={"kind": "monthly", "quote": "每月5日前报送工作情况", "day": 5, "what": "工作情况"},
+                )
+                for clause in clauses
+            ],
+            batch_size=500,
+        )
+        rows = sorted({clause.indicator_id for clause in clauses})
+        Responsibility.objects.bulk_create(
+            [
+                Responsibility(
+                    indicator_id=row,
+                    position=n,
+                    name=office.name,
+                    office=office,
+                    role=Responsibility.Role.RESPONSIBLE,
+                )
+                for index, row in enumerate(rows)
+                for n in range(offices_per_row)
+                for office in [org.offices[(index * offices_per_row + n) % len(org.offices)]]
+            ],
+            batch_size=500,
+        )
+    return version
 
 
 def tasks(org: Organisation, *, count: int, late: int) -> datetime:

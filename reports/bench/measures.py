@@ -11,9 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
+from accounts.actors import Actor
 from notifications.models import Delivery
 from notifications.operations import deliver_pending
 from reports.bench.data import Organisation
+from schemes.models import SchemeVersion
+from tasks.issuing import issue
 from tasks.models import OverdueWarning, Task
 from tasks.scan import scan
 
@@ -89,6 +92,17 @@ def pages(org: Organisation, *, rounds: int) -> dict:
         "notifications": page("notifications:list", org.clerk, rounds=rounds),
         "notifications_coordinator": page("notifications:list", org.coordinator, rounds=rounds),
         "since": page("notifications:since", org.clerk, rounds=rounds),
+    }
+
+
+def issuing(version: SchemeVersion) -> dict:
+    """A notice becomes tasks: planning, rows, audit, one notification per office, committed."""
+    at = version.imported_at + timedelta(hours=1)
+    seconds, result = timed(lambda: issue(version=version, actor=Actor.system("性能测量"), at=at))
+    return {
+        "tasks": result.created,
+        "seconds": round(seconds, 3),
+        "tasks_per_second": round(result.created / seconds),
     }
 
 

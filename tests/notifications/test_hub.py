@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from notifications import push
 from notifications.consumers import LiveConsumer
 from notifications.hub import Hub, Look
 
@@ -132,6 +133,24 @@ async def test_a_slow_line_holds_nobody_up_and_piles_nothing_up():
     gate.set()
     await asyncio.sleep(0.01)
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize("hand_over", [push.poke, push.send])
+async def test_a_push_from_another_thread_is_done_in_the_servers_loop(monkeypatch, hand_over):
+    """The in-memory layer's queues belong to that loop; from outside they would be touched unsafely."""
+    used = []
+
+    async def take(users, newest):
+        used.append((asyncio.get_running_loop(), users, newest))
+
+    monkeypatch.setattr(push, "_hand_over", take)
+    push.use_loop(asyncio.get_running_loop())
+    try:
+        await asyncio.to_thread(hand_over, {2, 1}, newest=5)
+        await asyncio.sleep(0.05)
+    finally:
+        push.use_loop(None)
+    assert used == [(asyncio.get_running_loop(), [1, 2], 5)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -50,6 +50,19 @@ def test_a_push_arrives_and_only_with_those_it_is_for(app, crowd):
     assert "push-1" not in [item["title"] for item in stranger.since(0)["items"]]
 
 
+def test_without_any_push_the_page_learns_of_it(live_app):
+    """No jobs in the server, and a channel layer that ends at its walls: the rows are looked at all the same."""
+    app = live_app(env={"JOBS_ENGINE": "celery", "REDIS_URL": ""})
+    crowd = people(app)
+    clerk, stranger = crowd["clerk"], crowd["coordinator"]
+    with clerk.socket() as mine, stranger.socket() as foreign:
+        drain(mine)
+        drain(foreign)
+        tell(app, "unpushed", clerk)
+        assert drain(mine, AT_ONCE) == 1
+        assert drain(foreign, 0.5) == 0
+
+
 def test_a_push_inside_the_server_is_immediate(app, crowd):
     """No need to wait for the look at the database: reading on one page updates the bell on the other."""
     clerk = crowd["clerk"]

@@ -330,6 +330,15 @@ def test_a_coordinator_reads_a_digest_and_has_every_row(world):
     assert broken() == []
 
 
+def test_a_digest_is_not_repeated_for_rungs_asked_for_again(world):
+    """Also not when the first task of the batch, whose name its key bears, is missing the second time."""
+    tasks = [task_of(world, key=f"many{n}") for n in range(30)]
+    scan(at=LADDER["overdue"])
+    Task.objects.filter(pk__in=[task.pk for task in tasks[1:]]).update(next_check_at=LADDER["overdue"])
+    assert scan(at=LADDER["overdue"]).notified == 0
+    assert Notification.objects.filter(kind="digest.overdue").count() == 1
+
+
 def test_a_few_are_told_one_by_one(world):
     for n in range(20):
         task_of(world, key=f"many{n}")

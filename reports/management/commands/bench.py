@@ -21,26 +21,32 @@ class Command(BaseCommand):
         parser.add_argument("--offices", type=int, default=200)
         parser.add_argument("--members", type=int, default=5, help="每个处室的人数")
         parser.add_argument("--rounds", type=int, default=40, help="每个页面测量的次数")
+        parser.add_argument("--no-issue", action="store_true", help="不测下达")
         parser.add_argument("--inside", default="", help="(内部使用)在临时库中运行")
 
-    def handle(self, *, database_url, sizes, late, offices, members, rounds, inside, **_options):
+    def handle(self, *, database_url, sizes, late, offices, members, rounds, no_issue, inside, **_options):
         if inside:
             self.stdout.write(json.dumps(self._inside(**json.loads(inside)), ensure_ascii=False))
             return
         if database_url and not database_url.startswith("postgres"):
             raise CommandError("--database-url 须为 postgres://… ;SQLite 缺省即用临时文件")
+        common = {"offices": offices, "members": members, "rounds": rounds}
+        runs = [common | {"issue": True, "size": 0, "late": 0}] if not no_issue else []
+        for size in [int(text) for text in sizes.split(",") if text]:
+            runs.append(common | {"issue": False, "size": size, "late": round(size * late)})
         results = []
-        for size in [int(text) for text in sizes.split(",")]:
-            options = dict(size=size, late=round(size * late), offices=offices, members=members, rounds=rounds)
+        for options in runs:
             with database.temporary(database_url) as environment:
                 results.append(json.loads(database.manage(environment, "bench", "--inside", json.dumps(options))))
         self.stdout.write(json.dumps({"machine": _machine(), "results": results}, ensure_ascii=False, indent=2))
 
-    def _inside(self, *, size, late, offices, members, rounds):
+    def _inside(self, *, issue, size, late, offices, members, rounds):
         name = str(connection.settings_dict["NAME"])
         if "bench" not in name:
             raise CommandError(f"这不是临时库:{name}")
         org = data.organisation(offices=offices, members=members)
+        if issue:
+            return {"database": _server(), "issue": measures.issuing(data.draft(org, offices_per_row=4))}
         filling, late_at = measures.timed(lambda: data.tasks(org, count=size, late=late))
         return {
             "database": _server(),
