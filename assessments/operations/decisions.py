@@ -139,7 +139,7 @@ def _decide(
 
 
 def _clean_marks(submission: Submission, marks: list[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Marks point at something that was filed, and say what is wrong with it."""
+    """Marks point at something that was filed, and may say what is wrong with it (the reason always does)."""
     if not marks:
         return []
     clause = submission.task.clause
