@@ -1,15 +1,19 @@
 """Files as they come in: hostile until checked, then stored once by their content.
 
 Order of writing (so that no row is ever without its file): temporary file → fsync → rename to the content's name →
-the caller's transaction writes the rows. A file without a row is swept later; a row without a file cannot be.
+the caller's transaction writes the rows. A file without a row is set aside later; a row without a file cannot be.
 """
 
+import codecs
 import hashlib
+import logging
 import os
 import re
+import struct
 import tempfile
 import unicodedata
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,6 +47,18 @@ MAX_ENTRIES = 5000
 MAX_UNPACKED = 500 * 1024 * 1024
 MAX_RATIO = 200
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+SNIFFED = 8192
+# Windows drops dots and spaces at the end of a name
+PROGRAMS = re.compile(
+    r"vbaProject\.bin$|\.(exe|dll|com|scr|cmd|bat|ps1|vbs|vbe|js|jse|wsf|hta|lnk|msi|jar|sh)[. ]*$", re.IGNORECASE
+)
+logger = logging.getLogger(__name__)
+
+
+class StorageFailed(FileRefused):
+    """The file may be good, but the disk did not take it."""
+
+    status = 507
 
 
 @dataclass(frozen=True)
@@ -98,9 +114,10 @@ def store(upload: UploadedFile) -> StoredFile:
             limit=limit // 1048576,
         )
     folder = Path(settings.MEDIA_ROOT) / "evidence" / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    temporary = ""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         digest, size = hashlib.sha256(), 0
         with os.fdopen(handle, "w+b") as out:
             for chunk in upload.chunks():
@@ -121,10 +138,12 @@ def store(upload: UploadedFile) -> StoredFile:
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise FileRefused(_("“{name}”暂时无法保存(服务器存储出错)。请稍后重试,并告知管理员。"), name=name) from error
+        logger.exception("evidence could not be stored in %s", folder)
+        raise StorageFailed(_("“{name}”暂时无法保存(服务器存储出错)。请稍后重试,并告知管理员。"), name=name) from error
     finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary:
+            with suppress(OSError):  # it is in its place; or it is swept tomorrow
+                os.unlink(temporary)
     return StoredFile(digest.hexdigest(), size, CONTENT_TYPES[extension], name)
 
 
@@ -150,7 +169,7 @@ def blob_of(stored: StoredFile, *, at: datetime) -> Blob:
 
 def _check_content(stream: IO[bytes], *, name: str, extension: str) -> None:
     stream.seek(0)
-    head = stream.read(8192)
+    head = stream.read(SNIFFED)
     lying = FileRefused(
         _("“{name}”的内容与扩展名 .{extension} 不符。请用原来的程序另存为正确格式后上传。"),
         name=name,
@@ -167,52 +186,75 @@ def _check_content(stream: IO[bytes], *, name: str, extension: str) -> None:
         if not head.startswith(OLE_MAGIC):
             raise lying
     elif extension in TEXT:
-        if b"\x00" in head or not _is_text(head):
+        if not _is_text(stream):
             raise lying
     elif extension in OOXML or extension == "ofd":
         _check_archive(stream, name=name, extension=extension, lying=lying)
     stream.seek(0)
 
 
-def _is_text(head: bytes) -> bool:
+def _is_text(stream: IO[bytes]) -> bool:
+    """UTF-8 or GB 18030 from beginning to end, without NUL."""
     for encoding in ("utf-8-sig", "gb18030"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        stream.seek(0)
         try:
-            # a multi-byte character may be cut at the end of what was read
-            head[: max(len(head) - 4, 1)].decode(encoding, errors="strict")
+            while chunk := stream.read(1 << 20):
+                if "\x00" in decoder.decode(chunk):
+                    return False
+            decoder.decode(b"", final=True)
             return True
-        except UnicodeDecodeError as error:
-            if error.start >= len(head) - 8:
-                return True
+        except UnicodeDecodeError:
+            continue
     return False
+
+
+def _entries_announced(stream: IO[bytes]) -> int:
+    """How many entries a zip's directory seems to have, without building an object for each."""
+    stream.seek(0)
+    count, rest = 0, b""
+    while chunk := stream.read(1 << 20):
+        block = rest + chunk
+        count += block.count(b"PK\x01\x02")
+        rest = block[-3:]
+    return count
 
 
 def _check_archive(stream: IO[bytes], *, name: str, extension: str, lying: FileRefused) -> None:
     stream.seek(0)
     if stream.read(4) != b"PK\x03\x04":
         raise lying
+    unsafe = FileRefused(_("“{name}”的内部结构不安全,已拒绝。请用办公软件重新另存后上传。"), name=name)
+    if _entries_announced(stream) > 2 * MAX_ENTRIES:  # an embedded file may bring entries of its own
+        raise unsafe
     try:
         with zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error) as error:
         raise FileRefused(_("“{name}”已损坏,无法打开。请重新另存后上传。"), name=name) from error
+    size = stream.seek(0, os.SEEK_END)
+    if any(not 0 <= entry.header_offset < size for entry in entries):
+        raise FileRefused(_("“{name}”已损坏,无法打开。请重新另存后上传。"), name=name)
     unpacked = sum(entry.file_size for entry in entries)
     packed = max(1, sum(entry.compress_size for entry in entries))
-    unsafe = FileRefused(_("“{name}”的内部结构不安全,已拒绝。请用办公软件重新另存后上传。"), name=name)
     if len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED or unpacked / packed > MAX_RATIO:
+        raise unsafe
+    if packed > size:  # entries that overlap: each counts as packed, all of them lie in the same bytes
         raise unsafe
     names = [entry.filename for entry in entries]
     for entry in entries:
         mode = entry.external_attr >> 16
         if (
             entry.flag_bits & 0x1
+            or "\x00" in entry.orig_filename
             or ".." in re.split(r"[\\/]", entry.filename)
-            or entry.filename.startswith(("/", "\\"))
+            or re.match(r"[\\/]|[A-Za-z]:", entry.filename)
             or (mode & 0o170000) == 0o120000
         ):
             raise unsafe
-    if len(set(names)) != len(names):
+    if len({n.replace("\\", "/").casefold() for n in names}) != len(names):
         raise unsafe
-    if any(re.search(r"vbaProject\.bin$|\.(exe|dll|js|vbs|bat)$", n, re.IGNORECASE) for n in names):
+    if any(PROGRAMS.search(n) for n in names):
         raise FileRefused(_("“{name}”含有宏或程序,已拒绝。请另存为不含宏的文件后上传。"), name=name)
     if extension == "ofd":
         if "OFD.xml" not in names:
@@ -222,12 +264,31 @@ def _check_archive(stream: IO[bytes], *, name: str, extension: str, lying: FileR
 
 
 def sweep_partial_files(*, at: datetime) -> int:
-    """Remove what cut-off uploads left behind (older than a day)."""
-    folder = Path(settings.MEDIA_ROOT) / "evidence" / "incoming"
+    """Clear up after cut-off uploads, a day later: remove what is partial, set aside what never got its row."""
+    root = Path(settings.MEDIA_ROOT) / "evidence"
+    before = (at - timedelta(hours=24)).timestamp()
     removed = 0
-    if folder.exists():
-        for part in folder.glob("*.part"):
-            if part.stat().st_mtime < (at - timedelta(hours=24)).timestamp():
-                part.unlink(missing_ok=True)
+    for part in (root / "incoming").glob("*.part"):
+        with suppress(FileNotFoundError):
+            if part.stat().st_mtime < before:
+                part.unlink()
                 removed += 1
-    return removed
+    return removed + _set_aside_unclaimed(root, before)
+
+
+def _set_aside_unclaimed(root: Path, before: float) -> int:
+    """Contents without a row are moved to evidence/unclaimed, never deleted: the mistake may be in the database."""
+    known = set(Blob.objects.order_by().values_list("sha256", flat=True))
+    moved = 0
+    for path in root.glob("??/??/*"):
+        with suppress(FileNotFoundError):
+            if path.name in known or path.stat().st_mtime >= before:
+                continue
+            aside = root / "unclaimed" / path.name
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(path, aside)
+            if aside.stat().st_mtime >= before:  # sent again in this very moment
+                os.replace(aside, path)
+            else:
+                moved += 1
+    return moved
