@@ -27,7 +27,12 @@ class Place:
 
 
 PLACES = (
-    Place(gettext_lazy("我的工作"), "house", "home", lambda scope: True),
+    Place(
+        gettext_lazy("我的工作"),
+        "house",
+        "home",
+        lambda scope: scope.has_business or not (scope.administer or scope.audit),
+    ),
     Place(gettext_lazy("任务"), "list-check", "workflow:tasks", lambda scope: scope.has_business),
     Place(
         gettext_lazy("审核"),
