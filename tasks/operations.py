@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
-from accounts.errors import BadInput, NotVisible, Stale
+from accounts.errors import BadInput, NotVisible, Refusal, Stale
 from accounts.grants import Power, fresh_scope, holders, members, require
 from audit.operations import record
 from deadlines.calendar import seeded_calendar
@@ -78,9 +78,11 @@ def _move(task: Task, *, to: str, at: datetime, **changes: Any) -> None:
     task.save(update_fields=["state", "revision", "held_since", "next_check_at", *changes])
 
 
-def accept(*, task: Task, actor: Actor, at: datetime) -> None:
-    """签收. `task` must be locked. The same person clicking twice has one effect."""
+def accept(*, task: Task, actor: Actor, at: datetime) -> bool:
+    """签收. `task` must be locked. The same person clicking twice has one effect: False if it was done already."""
     _require_member(task, actor)
+    if task.state == TaskState.ACCEPTED and task.accepted_by_id == actor.user_id:
+        return False
     if task.state != TaskState.ISSUED:
         if task.accepted_by_id:
             raise AlreadyAccepted(
@@ -94,6 +96,7 @@ def accept(*, task: Task, actor: Actor, at: datetime) -> None:
         task.next_check_at = next_check_at
         task.save(update_fields=["next_check_at"])
     record(actor=actor, at=at, verb="task.accepted", subject=task, office_id=task.office_id)
+    return True
 
 
 def draft(*, task: Task, actor: Actor, at: datetime) -> Submission:
@@ -233,7 +236,11 @@ def submit(
     row.text, row.values, row.token = text, cleaned, token
     row.saved_at = row.submitted_at = at
     row.saved_by = row.submitted_by = actor.user
-    row.save()
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:  # the process is locked: only the token can be there already, on another submission
+        raise Refusal(_("这份表单已经用于另一次报送,没有重复保存。请刷新页面后重新填写。")) from None
 
     heads = members(office_ids={task.office_id}, on=timezone.localdate(at), heads_only=True)[task.office_id]
     asks_head = bool(task.version.settings.get("head_confirmation", True))

@@ -19,7 +19,7 @@ from assessments import operations as assessments
 from assessments.models import Review, Scorecard, SignOff
 from schemes.models import SchemeVersion
 from tasks import operations as tasks
-from tasks.models import Submission, Task, TaskState
+from tasks.models import Submission, Task
 from workflow.flows import ScorecardFlow, TaskFlow
 from workflow.models import WorkProcess, WorkStep
 
@@ -63,10 +63,8 @@ def accept(*, task_id: int, actor: Actor, at: datetime) -> Task:
     """签收: the process of this task starts here, not when it was issued (docs/decisions/0002)."""
     with transaction.atomic():
         task = tasks.lock(task_id)
-        if task.state == TaskState.ACCEPTED and task.accepted_by_id == actor.user_id:
-            return task  # the same click again
-        tasks.accept(task=task, actor=actor, at=at)
-        TaskFlow.accept.run(task=task)
+        if tasks.accept(task=task, actor=actor, at=at):
+            TaskFlow.accept.run(task=task)
     return task
 
 
