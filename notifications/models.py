@@ -14,7 +14,7 @@ class Notification(models.Model):
         AMBER = "amber", _("黄灯")
         RED = "red", _("红灯")
 
-    key = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=120)
     kind = models.CharField(_("类别"), max_length=40)
     level = models.CharField(_("程度"), max_length=10, choices=Level.choices, default=Level.INFO)
     title = models.CharField(_("标题"), max_length=200)
@@ -25,6 +25,8 @@ class Notification(models.Model):
     class Meta:
         verbose_name = _("通知")
         default_permissions = ()
+        # not unique=True: on PostgreSQL that adds a second index for LIKE
+        constraints = [models.UniqueConstraint(fields=["key"], name="one_notification_per_key")]
 
     def __str__(self) -> str:
         return self.title
@@ -41,8 +43,11 @@ class Delivery(models.Model):
     class Channel(models.TextChoices):
         IN_APP = "in_app", _("站内")
 
-    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="deliveries")
-    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="deliveries")
+    # db_index=False: an index below begins with the column
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.IN_APP)
     sent_at = models.DateTimeField(_("送出时间"), null=True)
     read_at = models.DateTimeField(_("阅读时间"), null=True)

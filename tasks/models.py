@@ -24,7 +24,18 @@ class TaskState(models.TextChoices):
 
 # waiting for the office to file: these can fall overdue
 WITH_OFFICE = (TaskState.ISSUED, TaskState.ACCEPTED, TaskState.RETURNED)
+# accepted, and the office's to write in
+EDITABLE = (TaskState.ACCEPTED, TaskState.RETURNED)
 OPEN = (*WITH_OFFICE, TaskState.CONFIRMING, TaskState.REVIEWING)
+
+# long texts that no list shows
+HEAVY = (
+    "quote",
+    "clause__text",
+    "clause__parts",
+    "clause__measures",
+    "indicator__preamble",
+)
 
 
 class TaskQuerySet(models.QuerySet):
@@ -40,7 +51,8 @@ class TaskQuerySet(models.QuerySet):
         return self.with_office().filter(due_at__lt=at)
 
     def for_lists(self):
-        return self.select_related("office", "indicator", "clause")
+        """With what a list shows of the places a task comes from."""
+        return self.select_related("office", "indicator", "clause").defer(*HEAVY)
 
 
 class Task(models.Model):
@@ -50,12 +62,15 @@ class Task(models.Model):
     `revision` grows with every change: a page that was opened earlier is refused, not obeyed.
     """
 
-    key = models.CharField(max_length=120, unique=True)
-    version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT, related_name="tasks")
+    key = models.CharField(max_length=120)
+    # db_index=False: an index of Meta begins with the column; each index less is a tenth of the time of issuing
+    version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT, related_name="tasks", db_index=False)
     indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="tasks")
     clause = models.ForeignKey(Clause, null=True, on_delete=models.PROTECT, related_name="tasks")
-    deadline = models.ForeignKey(Deadline, null=True, on_delete=models.PROTECT, related_name="tasks")
-    office = models.ForeignKey(Office, verbose_name=_("责任部门"), on_delete=models.PROTECT, related_name="tasks")
+    deadline = models.ForeignKey(Deadline, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
+    office = models.ForeignKey(
+        Office, verbose_name=_("责任部门"), on_delete=models.PROTECT, related_name="tasks", db_index=False
+    )
     role = models.CharField(_("角色"), max_length=12, choices=Responsibility.Role.choices)
     collected_by = models.ForeignKey(
         "self",
@@ -79,7 +94,9 @@ class Task(models.Model):
     revision = models.PositiveIntegerField(default=0)
     issued_at = models.DateTimeField(_("下达时间"))
     accepted_at = models.DateTimeField(_("签收时间"), null=True)
-    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     first_submitted_at = models.DateTimeField(_("首次报送时间"), null=True)
     closed_at = models.DateTimeField(_("办结时间"), null=True)
     held_since = models.DateTimeField(_("当前环节开始时间"))
@@ -113,6 +130,8 @@ class Task(models.Model):
             models.Index(fields=["version", "office", "indicator"], name="task_by_row"),
         ]
         constraints = [
+            # not unique=True: on PostgreSQL that adds a second index for LIKE
+            models.UniqueConstraint(fields=["key"], name="one_task_per_key"),
             models.CheckConstraint(
                 condition=Q(state="issued", accepted_at=None) | Q(state="cancelled") | Q(accepted_at__isnull=False),
                 name="task_past_issue_is_accepted",
@@ -200,7 +219,7 @@ class Evidence(models.Model):
 class OverdueWarning(models.Model):
     """A rung of the ladder that was reached: exactly once per task, step and due instant."""
 
-    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="warnings")
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="warnings", db_index=False)
     step = models.CharField(max_length=20)
     due_at = models.DateTimeField()
     fired_at = models.DateTimeField()
