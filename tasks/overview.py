@@ -17,8 +17,8 @@ from deadlines.calendar import WorkCalendar, seeded_calendar
 from deadlines.recurrence import due_at as last_instant
 from schemes.models import Responsibility
 from tasks.models import OPEN, WITH_OFFICE, Task, TaskState
+from tasks.queries import due_soon
 
-SOON_WORKDAYS = 3
 # working days late, as the warning ladder counts them
 LATE_STEPS = (3, 7, 15)
 WAITING = (TaskState.CONFIRMING, TaskState.REVIEWING)
@@ -83,10 +83,9 @@ def late_rows(office_ids: Iterable[int], *, at: datetime, chosen: LateFilter | N
 def headline_rows(office_ids: Iterable[int], *, at: datetime) -> dict[str, QuerySet[Task]]:
     """The lists behind the numbers on top of the page."""
     rows = Task.objects.filter(office_id__in=set(office_ids))
-    soon = seeded_calendar().add_workdays(timezone.localdate(at), SOON_WORKDAYS)
     return {
         "late": rows.overdue_at(at),
-        "soon": rows.with_office().filter(due_at__gte=at, due_at__lte=_end_of(soon)),
+        "soon": due_soon(rows.with_office(), at=at),
         "unaccepted": rows.filter(state=TaskState.ISSUED),
         "confirming": rows.filter(state=TaskState.CONFIRMING),
         "reviewing": rows.filter(state=TaskState.REVIEWING),

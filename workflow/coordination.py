@@ -26,8 +26,8 @@ from tasks import overview
 from tasks.models import Task, TaskState
 from tasks.overview import LATE_STEPS, HeatCell
 from tasks.queries import COUNT_CAP
-from workflow.presenters import clause_words, period_words, points_words, state_html
-from workflow.views.home import HEAVY
+from workflow.presenters.bars import state_html
+from workflow.presenters.words import clause_words, period_words, points_words
 
 CACHE_SECONDS = 30
 PAGE_SIZE = 25
@@ -124,7 +124,7 @@ class CappedPaginator(Paginator):
 def tasks_of(page) -> list[Task]:
     """The tasks of a page, in its order."""
     ids = list(page.object_list)
-    found = {task.pk: task for task in Task.objects.filter(pk__in=ids).for_lists().defer(*HEAVY)}
+    found = {task.pk: task for task in Task.objects.filter(pk__in=ids).for_lists()}
     return [found[pk] for pk in ids if pk in found]
 
 

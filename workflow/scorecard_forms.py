@@ -13,8 +13,8 @@ from scoring.facts import InputSpec, required_inputs
 from scoring.points import PointsError, parse_points
 from scoring.rules import Rule
 from tasks.models import Evidence, Task
-from workflow.presenters import period_words
-from workflow.score_presenters import short_label
+from workflow.presenters.words import period_words
+from workflow.score_presenters.words import short_label
 
 JUDGED = "judged"
 OWN_FIELDS = ("count", "value", "points")

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from accounts.errors import NotVisible
 from accounts.grants import Scope
 from accounts.models import Office
 from assessments.digest import findings_shown
 from assessments.models import Finding, Review, Scorecard, SignOff
 from assessments.rows import Row, load_rows
-from schemes.models import Clause, Indicator, SchemeVersion
-from tasks.models import Task
+from schemes.models import Clause, Indicator, Responsibility, SchemeVersion
+from tasks.models import Evidence, Task, TaskState
+
+# how many tasks, and how many files, are offered for a link
+LINKABLE = 60
 
 
 def _cards(scope: Scope):
@@ -102,3 +107,45 @@ def mark_superseded(rows: Iterable[Row], findings: list[Finding]) -> None:
     counting = {finding.pk for row in rows for finding in row.counting(by_row.get(row.indicator.pk, []))}
     for finding in findings:
         finding.superseded = finding.voided_at is None and finding.pk not in counting
+
+
+def versions_for(scope: Scope) -> list[SchemeVersion]:
+    """Issued versions that concern this person, the newest first."""
+    readable = scope.readable
+    return list(
+        SchemeVersion.objects.filter(status=SchemeVersion.Status.ISSUED)
+        .filter(
+            Q(unit_id__in=readable)
+            | Q(pk__in=Scorecard.objects.filter(office_id__in=readable).values("version_id"))
+            | Q(pk__in=Responsibility.objects.filter(office_id__in=readable).values("indicator__version_id"))
+        )
+        .order_by("-year", "-number")
+    )
+
+
+def linkable(card: Scorecard, row: Row) -> tuple[list[Task], list[Evidence]]:
+    """The office's tasks of this row, and what was filed for them: what a fact may be linked with."""
+    tasks = list(
+        Task.objects.filter(office_id=card.office_id, version_id=card.version_id, indicator_id=row.indicator.pk)
+        .exclude(state=TaskState.CANCELLED)
+        .order_by("due_at", "pk")[:LINKABLE]
+    )
+    evidence = list(
+        Evidence.objects.filter(submission__task__in=[task.pk for task in tasks])
+        .exclude(submission__submitted_at=None)
+        .select_related("submission__task")
+        .order_by("submission__task__due_at", "pk")[:LINKABLE]
+    )
+    return tasks, evidence
+
+
+def get_finding(finding_id: int, *, card: Scorecard) -> Finding:
+    """A finding of this scorecard, withdrawn or not."""
+    finding = (
+        Finding.objects.select_related("scorecard__office", "indicator", "clause", "rule", "recorded_by", "voided_by")
+        .filter(pk=finding_id, scorecard=card)
+        .first()
+    )
+    if finding is None:
+        raise NotVisible()
+    return finding

@@ -36,13 +36,6 @@ TEST_BUDGET = 700
 LONGER: dict[str, tuple[int, str]] = {
     "schemes/importers/check.py": (560, "one check after another, in the order of the format's page"),
     "schemes/layout.py": (560, "one table of the notice, cell by cell"),
-    "workflow/presenters.py": (
-        700,
-        "what the pages of work show: one small function per thing shown; to be split by page",
-    ),
-    "workflow/score_presenters.py": (900, "what the pages of scores show: as above; to be split by page"),
-    "workflow/views/scorecards.py": (900, "the steps of a scorecard's page; to be split by step"),
-    "workflow/views/tasks.py": (800, "the steps of a task's page; to be split by step"),
 }
 
 

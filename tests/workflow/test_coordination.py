@@ -162,7 +162,7 @@ def _values(task: Task) -> dict:
 
 
 def test_a_count_stops_at_the_cap(world, monkeypatch):
-    monkeypatch.setattr("workflow.views.home.COUNT_CAP", 3)
+    monkeypatch.setattr("tasks.queries.COUNT_CAP", 3)
     for index in range(6):
         late(world, world.own, key=f"n{index}")
     assert world.client("coordinator").get(BOARD).context["figures"][0].value == "3+"

@@ -19,9 +19,8 @@ from accounts.models import Office
 from schemes.models import Indicator, Responsibility, SchemeVersion
 from tasks import issuing, overview
 from tasks.overview import LATE_STEPS, LateFilter
-from tasks.queries import COUNT_CAP
+from tasks.queries import COUNT_CAP, capped_counts, shown
 from workflow.coordination import CappedPaginator, board_html, figures, late_lines, overseen, tasks_of, years_issued
-from workflow.views.home import capped_counts, shown
 
 
 def _overseer(request: HttpRequest) -> Scope:

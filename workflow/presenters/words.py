@@ -1,0 +1,43 @@
+"""What the pages of work call things: points, periods, clauses, roles, instants."""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from deadlines.recurrence import period_label
+from schemes.models import Responsibility
+from scoring.points import format_points
+from tasks.models import Task
+
+
+def points_words(points: Decimal | None) -> str:
+    return "" if points is None else _("{points} 分").format(points=format_points(points))
+
+
+@lru_cache(maxsize=1024)
+def period_words(period: str) -> str:
+    """2017年第三季度; a period of another shape as it stands."""
+    try:
+        return period_label(period)
+    except ValueError:
+        return period
+
+
+def clause_words(task: Task) -> str:
+    """1.13 平安建设 · 第4条"""
+    row = task.indicator
+    words = f"{row.code} {row.path[-1]}" if row.path else row.code
+    if task.clause_id and task.clause.no is not None:
+        words += " · " + _("第{no}条").format(no=task.clause.no)
+    return words
+
+
+def moment(at: datetime) -> str:
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M")
+
+
+def role_words(task: Task) -> str:
+    return str(Responsibility.Role(task.role).label)
