@@ -49,4 +49,4 @@ class BadInput(Refusal):
 
     def __init__(self, problems: dict[str, list[str]]):
         self.problems = problems
-        super().__init__("；".join(str(m) for ms in problems.values() for m in ms))
+        super().__init__(_("；").join(str(m) for ms in problems.values() for m in ms))

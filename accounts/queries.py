@@ -117,7 +117,7 @@ class HeldPower:
 
     @property
     def sentence(self) -> str:
-        return f"{self.phrase}:{'、'.join(str(o) for o in self.offices)}"
+        return f"{self.phrase}{_(':')}{_('、').join(str(o) for o in self.offices)}"
 
 
 def powers_of(user: User) -> list[HeldPower]:
@@ -142,7 +142,7 @@ def powers_of_many(user_ids: list[int]) -> dict[int, list[str]]:
     for row in rows.order_by("content_object__position", "content_object_id"):
         held[row.user_id][row.permission.codename].append(row.content_object.name)
     return {
-        user_id: [f"{POWER_PHRASES[power]}:{'、'.join(powers[power])}" for power in Power if power in powers]
+        user_id: [f"{POWER_PHRASES[power]}{_(':')}{_('、').join(powers[power])}" for power in Power if power in powers]
         for user_id, powers in held.items()
     }
 

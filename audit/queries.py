@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.apps import apps
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.grants import Scope
 from accounts.models import Office, User
@@ -30,19 +31,19 @@ def breaks() -> Iterator[Break]:
     expected_seq, prev = 1, "0" * 64
     for entry in AuditEntry.objects.order_by("seq").iterator(chunk_size=2000):
         if entry.seq != expected_seq:
-            yield Break(expected_seq, f"缺少第{expected_seq}条至第{entry.seq - 1}条")
+            yield Break(expected_seq, _("缺少第{first}条至第{last}条").format(first=expected_seq, last=entry.seq - 1))
             expected_seq = entry.seq
         if entry.prev_hash != prev:
-            yield Break(entry.seq, "与前一条的校验值不相连")
+            yield Break(entry.seq, _("与前一条的校验值不相连"))
         actual = hash_of(entry)
         if actual != entry.hash:
-            yield Break(entry.seq, "内容与校验值不符,记录被改动过")
+            yield Break(entry.seq, _("内容与校验值不符,记录被改动过"))
         prev = entry.hash
         expected_seq += 1
     if head is None:
-        yield Break(0, "缺少链首记录")
+        yield Break(0, _("缺少链首记录"))
     elif (head.seq, head.hash) != (expected_seq - 1, prev):
-        yield Break(head.seq, "末尾记录与链首登记不符,可能被截断")
+        yield Break(head.seq, _("末尾记录与链首登记不符,可能被截断"))
 
 
 def history_of(subject, *, limit: int = 200) -> list[AuditEntry]:

@@ -120,7 +120,7 @@ def page(request):
         "live": True,
         "nav": navigation(scope, request.path, request.resolver_match.view_name if request.resolver_match else ""),
         "user_roles": roles_in_words(scope),
-        "user_office": "、".join(offices[:3]) if scope.member else "",
+        "user_office": _("、").join(offices[:3]) if scope.member else "",
         "unread_count": unread_count(user),
         "last_notification_id": last_id(user),
         "late_count": late_count(user),

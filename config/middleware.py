@@ -1,9 +1,11 @@
-"""Static files, refused operations as answers, and one-time passwords that must be changed."""
+"""Static files, the language, refused operations as answers, and one-time passwords that must be changed."""
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.errors import Refusal
@@ -23,6 +25,26 @@ class StaticFiles(WhiteNoiseMiddleware):
         del response["content-type"]
         for key, value in found.headers:
             response[key] = value
+        return response
+
+
+class LanguageMiddleware:
+    """Chinese, unless somebody chose English on this browser (the cookie of set_language).
+
+    Django's own LocaleMiddleware would also heed Accept-Language. Office machines often run an English system: the
+    header then asks for English although the person in front of it reads Chinese, and said nothing of the kind.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+        with translation.override(chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE):
+            request.LANGUAGE_CODE = translation.get_language()
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language())
+        patch_vary_headers(response, ["Cookie"])
         return response
 
 

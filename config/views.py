@@ -39,4 +39,8 @@ def server_error(request):
     try:
         return render(request, "errors/500.html", status=500)
     except Exception:
-        return HttpResponse("服务器出错,请稍后再试。", status=500, content_type="text/plain; charset=utf-8")
+        return HttpResponse(
+            "服务器出错,请稍后再试。 The server failed, try again later.",
+            status=500,
+            content_type="text/plain; charset=utf-8",
+        )

@@ -23,6 +23,9 @@ DELIVERY_COLUMNS = ("notification_id", "recipient_id")
 class Message:
     """Something to tell. `key` makes it once-only; recipients are ids of people.
 
+    `title` and `body` are kept, and read by people other than the writer: they are Chinese, the language of the
+    notice, and are written without gettext, which would use the language of whoever sent the request.
+
     `quiet` recipients get their row as well, but already read and pushed: another message tells them of this one
     together with others (docs/decisions/0004).
     """

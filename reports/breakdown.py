@@ -174,7 +174,7 @@ def _points_sheet(book: Book, document: Document) -> None:
         figures = (line.responsible, line.collect, line.implement, line.total)
         sheet.line([name, *(plain(figure) if figure else None for figure in figures)])
     if points.undivided_rows:
-        rows = "、".join(points.undivided_rows)
+        rows = _("、").join(points.undivided_rows)
         sheet.line([_("原文未分到各处室({rows})").format(rows=rows), None, None, None, plain(points.undivided)])
     sheet.line([_("合计"), None, None, None, plain(points.total)], bold=True)
 

@@ -196,7 +196,7 @@ def _findings_sheet(book: Book, papers: Sequence[Sheetful], name: str) -> None:
                     item.quote,
                     item.words,
                     finding.note,
-                    "、".join(part["label"] for part in item.evidence),
+                    _("、").join(part["label"] for part in item.evidence),
                     str(finding.recorded_by),
                     finding.recorded_at,
                     finding_state(item),

@@ -358,7 +358,7 @@ def _line(document: Document, row: Row, cells: tuple[Cell, ...], places: Mapping
 def _office(document: Document, office: Responsibility) -> OfficeLine:
     clauses = ""
     if office.clauses is not None:
-        clauses = _("(第{numbers}条)").format(numbers="、".join(map(str, office.clauses)))
+        clauses = _("(第{numbers}条)").format(numbers=_("、").join(map(str, office.clauses)))
     return OfficeLine(
         name=office.name,
         members=document.members.get(office.name, ()),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from accounts.errors import BadInput
@@ -102,9 +103,17 @@ def roll(
 def _check_roll(document: Document, *, year: int, offices: Mapping[str, str]) -> None:
     problems: dict[str, list[str]] = {}
     if year == document.year or not FIRST_YEAR <= year <= LAST_YEAR:
-        problems["year"] = [f"结转的年度须不同于{document.year}年,并在{FIRST_YEAR}至{LAST_YEAR}之间"]
+        problems["year"] = [
+            _("结转的年度须不同于{year}年,并在{first}至{last}之间").format(
+                year=document.year, first=FIRST_YEAR, last=LAST_YEAR
+            )
+        ]
     if unknown := [name for name in offices if name not in document.offices]:
-        problems["offices"] = [f"方案中没有这些处室:{'、'.join(unknown)},可用:{'、'.join(document.offices)}"]
+        problems["offices"] = [
+            _("方案中没有这些处室:{unknown},可用:{known}").format(
+                unknown=_("、").join(unknown), known=_("、").join(document.offices)
+            )
+        ]
     if problems:
         raise BadInput(problems)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deadlines.recurrence import occurrences
 from schemes.document import Clause, DeadlineEntry, Document, Row, bonus_window, shown
 
@@ -27,7 +29,7 @@ class Difference:
         place = f"{self.where} " if self.where else ""
         if self.kind == "mention":
             return f"{place}{self.label}:{self.old}"
-        return f"{place}{self.label}:{self.old or '(无)'} → {self.new or '(无)'}"
+        return f"{place}{self.label}:{self.old or '—'} → {self.new or '—'}"
 
 
 def rolled(document: Document, *, year: int, offices: Mapping[str, str]) -> Document:
@@ -77,42 +79,43 @@ def differences(old: Document, new: Document) -> list[Difference]:
         if row.code in rows:
             found += _row(row, rows[row.code], old.year, new.year)
         else:
-            found.append(Difference("row", row.code, "行", row.title, ""))
+            found.append(Difference("row", row.code, _("指标行"), row.title, ""))
     known = {row.code for row in old.rows}
-    found += [Difference("row", row.code, "行", "", row.title) for row in new.rows if row.code not in known]
+    found += [Difference("row", row.code, _("指标行"), "", row.title) for row in new.rows if row.code not in known]
     return found
 
 
 def _header(old: Document, new: Document) -> Iterator[Difference]:
     for kind, label, before, after in (
-        ("year", "年度", str(old.year), str(new.year)),
-        ("title", "标题", old.title, new.title),
-        ("issued_on", "印发日期", str(old.issued_on or ""), str(new.issued_on or "")),
-        ("points", "总分", shown(old.points) or "", shown(new.points) or ""),
-        ("cycle", "申报周期", old.cycle.sentence(), new.cycle.sentence()),
-        ("bonus", "加分期间", _window(old), _window(new)),
-        ("groups", "统称", _groups(old), _groups(new)),
+        ("year", _("年度"), str(old.year), str(new.year)),
+        ("title", _("标题"), old.title, new.title),
+        ("issued_on", _("印发日期"), str(old.issued_on or ""), str(new.issued_on or "")),
+        ("points", _("总分"), shown(old.points) or "", shown(new.points) or ""),
+        ("cycle", _("申报周期"), old.cycle.sentence(), new.cycle.sentence()),
+        ("bonus", _("加分期间"), _window(old), _window(new)),
+        ("groups", _("统称"), _groups(old), _groups(new)),
     ):
         if before != after:
             yield Difference(kind, "", label, before, after)
 
 
 def _window(document: Document) -> str:
-    return "至".join(bonus_window(document.bonus, year=document.year) or ())
+    window = bonus_window(document.bonus, year=document.year)
+    return _("{first}至{last}").format(first=window[0], last=window[1]) if window else ""
 
 
 def _groups(document: Document) -> str:
-    return ";".join(f"{group.name}={'、'.join(group.members)}" for group in document.groups)
+    return ";".join(f"{group.name}={_('、').join(group.members)}" for group in document.groups)
 
 
 def _row(old: Row, new: Row, old_year: int, new_year: int) -> Iterator[Difference]:
     if old.points != new.points:
-        yield Difference("points", old.code, "分值", shown(old.points) or "", shown(new.points) or "")
+        yield Difference("points", old.code, _("分值"), shown(old.points) or "", shown(new.points) or "")
     if (before := _offices(old)) != (after := _offices(new)):
-        yield Difference("offices", old.code, "责任部门", before, after)
+        yield Difference("offices", old.code, _("责任部门"), before, after)
     yield from _deadlines(old.code, old.deadlines, new.deadlines, old_year, new_year)
     if old.preamble != new.preamble:
-        yield Difference("text", old.code, "说明", old.preamble or "", new.preamble or "")
+        yield Difference("text", old.code, _("总述"), old.preamble or "", new.preamble or "")
     else:
         yield from _mention(old.code, new.preamble, old_year, new_year)
     for order in range(max(len(old.clauses), len(new.clauses))):
@@ -131,23 +134,23 @@ def _offices(row: Row) -> str:
 def _clause(code: str, old: Clause | None, new: Clause | None, old_year: int, new_year: int) -> Iterator[Difference]:
     where = f"{code}/{(old or new).no or '-'}"
     if old is None or new is None:
-        yield Difference("clause", where, "条款", old.text if old else "", new.text if new else "")
+        yield Difference("clause", where, _("条款"), old.text if old else "", new.text if new else "")
         return
     if old.text != new.text:
-        yield Difference("text", where, "条文", old.text, new.text)
+        yield Difference("text", where, _("条文"), old.text, new.text)
     else:
         yield from _mention(where, new.text, old_year, new_year)
     if old.points != new.points:
-        yield Difference("points", where, "分值", shown(old.points) or "", shown(new.points) or "")
+        yield Difference("points", where, _("分值"), shown(old.points) or "", shown(new.points) or "")
     if [rule.data for rule in old.rules] != [rule.data for rule in new.rules]:
-        yield Difference("rules", where, "计分规则", f"{len(old.rules)}条", f"{len(new.rules)}条")
+        yield Difference("rules", where, _("计分规则"), str(len(old.rules)), str(len(new.rules)))
     yield from _deadlines(where, old.deadlines, new.deadlines, old_year, new_year)
 
 
 def _mention(where: str, text: str | None, old_year: int, new_year: int) -> Iterator[Difference]:
     found = re.search(rf"[^,。;:]*{old_year}[^,。;:]*", text or "")
     if found and old_year != new_year:
-        yield Difference("mention", where, f"文字仍写有{old_year},请核对", found[0], found[0])
+        yield Difference("mention", where, _("文字仍写有{year},请核对").format(year=old_year), found[0], found[0])
 
 
 def _deadlines(
@@ -158,9 +161,9 @@ def _deadlines(
         after = new[order] if order < len(new) else None
         dues = _dues(before, old_year), _dues(after, new_year)
         if dues[0] != dues[1]:
-            yield Difference("due", where, f"时限“{(after or before).quote[:30]}”", *dues)
+            yield Difference("due", where, _("时限“{quote}”").format(quote=(after or before).quote[:30]), *dues)
         elif before and after and before.data != after.data:
-            yield Difference("deadline", where, "时限", before.parsed.sentence(), after.parsed.sentence())
+            yield Difference("deadline", where, _("时限"), before.parsed.sentence(), after.parsed.sentence())
 
 
 def _dues(entry: DeadlineEntry | None, year: int) -> str:
@@ -168,4 +171,4 @@ def _dues(entry: DeadlineEntry | None, year: int) -> str:
     if entry is None or not entry.makes_tasks:
         return ""
     dues = [occurrence.due.isoformat() for occurrence in occurrences(entry.parsed, year=year)]
-    return dues[0] if len(dues) == 1 else f"{dues[0]}…{dues[-1]}({len(dues)}次)"
+    return dues[0] if len(dues) == 1 else _("{first}…{last}({n}次)").format(first=dues[0], last=dues[-1], n=len(dues))

@@ -103,7 +103,7 @@ def store(upload: UploadedFile) -> StoredFile:
             _("不接受“{name}”:文件类型 .{extension} 不在允许之列。可上传:{allowed}。"),
             name=name,
             extension=extension,
-            allowed="、".join(accepted_extensions()),
+            allowed=_("、").join(accepted_extensions()),
         )
     limit = settings.EVIDENCE_MAX_BYTES
     if upload.size is not None and upload.size > limit:

@@ -101,25 +101,29 @@ def _warnings(
     active = set(Office.objects.active_on(today).filter(id__in=used.values()).values_list("id", flat=True))
     for name in used:
         if used[name] not in active:
-            yield PreviewWarning("retired", f"{name}已撤销或尚未设立,{counts[name]}项任务没有去处", name)
+            yield PreviewWarning(
+                "retired", _("{name}已撤销或尚未设立,{n}项任务没有去处").format(name=name, n=counts[name]), name
+            )
         if name in empty:
-            yield PreviewWarning("nobody", f"{name}没有在职人员,{counts[name]}项任务无人办理", name)
+            yield PreviewWarning(
+                "nobody", _("{name}没有在职人员,{n}项任务无人办理").format(name=name, n=counts[name]), name
+            )
     if document.settings.get("head_confirmation"):
         heads = members(office_ids=set(used.values()), on=today, heads_only=True)
         for name, pk in used.items():
             if not heads[pk] and name not in empty:
-                yield PreviewWarning("no_head", f"{name}没有负责人,报送后无人确认", name)
+                yield PreviewWarning("no_head", _("{name}没有负责人,报送后无人确认").format(name=name), name)
     yield from _past(past)
     inherited = [row.code for row in document.rows if any(office.inherited for office in row.offices)]
     if inherited:
-        yield PreviewWarning("inherited", f"{len(inherited)}行没有印责任部门,按合并单元格推定:{'、'.join(inherited)}")
+        words = _("{n}行没有印责任部门,按合并单元格推定:{rows}")
+        yield PreviewWarning("inherited", words.format(n=len(inherited), rows=_("、").join(inherited)))
     by_cycle = len({task.place for task in planned if task.by_cycle})
     if by_cycle:
-        yield PreviewWarning(
-            "cycle", f"{by_cycle}项原文没有报送日期,按方案申报周期:{document.reporting_cycle['reading']}"
-        )
+        words = _("{n}项原文没有报送日期,按方案申报周期:{reading}")
+        yield PreviewWarning("cycle", words.format(n=by_cycle, reading=document.reporting_cycle["reading"]))
     if document.doubts:
-        yield PreviewWarning("doubts", f"原文有{len(document.doubts)}处存疑,下达即按所选读法执行")
+        yield PreviewWarning("doubts", _("原文有{n}处存疑,下达即按所选读法执行").format(n=len(document.doubts)))
 
 
 def _past(past: Sequence[PlannedTask]) -> Iterator[PreviewWarning]:
@@ -131,10 +135,14 @@ def _past(past: Sequence[PlannedTask]) -> Iterator[PreviewWarning]:
         dues.setdefault(place, set()).add(task.due)
         named[place] = task
     for place, task in named.items():
-        where = f"{task.row}{f'第{task.clause}条' if task.clause else ''}“{task.title}”"
         last, count = max(dues[place]), len(dues[place])
-        times = f"已有{count}期截止(最近{last:%Y-%m-%d})" if count > 1 else f"{last:%Y-%m-%d}截止"
-        yield PreviewWarning("past", f"{where}{times},下达时已过期")
+        words = (
+            _("{place}“{title}”已有{n}期截止(最近{day}),下达时已过期")
+            if count > 1
+            else _("{place}“{title}”{day}截止,下达时已过期")
+        )
+        where = f"{task.row}/{task.clause}" if task.clause else task.row
+        yield PreviewWarning("past", words.format(place=where, title=task.title, n=count, day=f"{last:%Y-%m-%d}"))
 
 
 def _office_ids(version: SchemeVersion) -> dict[str, int]:
@@ -348,7 +356,7 @@ def _tell(version: SchemeVersion, *, counts: Mapping[int, int], at: datetime) ->
             Message(
                 key=f"issued:v{version.pk}:{office_id}",
                 kind="scheme.issued",
-                title=_("已下达{count}项任务,请签收").format(count=count),
+                title=f"已下达{count}项任务,请签收",
                 body=version.title,
                 url="/",
                 recipients=frozenset(people[office_id]),
@@ -424,7 +432,7 @@ def assign_extra(
         message = Message(
             key=f"assigned:{task.pk}",
             kind="task.assigned",
-            title=_("临时交办:{title}").format(title=title),
+            title=f"临时交办:{title}",
             body=indicator.title,
             url=f"/work/tasks/{task.pk}/",
             recipients=frozenset(people),

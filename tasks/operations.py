@@ -274,8 +274,8 @@ def submit(
                 Message(
                     key=f"confirm:{row.pk}",
                     kind="confirm",
-                    title=_("请确认:{title}").format(title=task.title),
-                    body=_("{name}已报送,待您确认后送审。").format(name=actor.label),
+                    title=f"请确认:{task.title}",
+                    body=f"{actor.label}已报送,待您确认后送审。",
                     url=url_of(task),
                     recipients=frozenset(heads - {actor.user_id}),
                 )
@@ -288,7 +288,7 @@ def submit(
             _tell_coordinators(
                 task,
                 key=f"nohead:{row.pk}",
-                title=_("{office}没有负责人,报送件未经确认直接送审").format(office=task.office),
+                title=f"{task.office}没有负责人,报送件未经确认直接送审",
                 at=at,
             )
     return row
@@ -300,17 +300,15 @@ def announce_review(*, task: Task, submission: Submission, at: datetime) -> None
     own = members(office_ids={task.office_id}, on=timezone.localdate(at))[task.office_id]
     reviewers = reviewers - own
     if not reviewers:
-        _tell_coordinators(
-            task, key=f"noreviewer:{submission.pk}", title=_("无人可审核:{title}").format(title=task.title), at=at
-        )
+        _tell_coordinators(task, key=f"noreviewer:{submission.pk}", title=f"无人可审核:{task.title}", at=at)
         return
     notify(
         messages=[
             Message(
                 key=f"review:{submission.pk}",
                 kind="review",
-                title=_("请审核:{title}").format(title=task.title),
-                body=_("{office}第{n}次报送。").format(office=task.office, n=submission.number),
+                title=f"请审核:{task.title}",
+                body=f"{task.office}第{submission.number}次报送。",
                 url=url_of(task),
                 recipients=frozenset(reviewers),
             )
@@ -395,7 +393,7 @@ def return_to_office(
                 key=f"returned:{submission.pk}",
                 kind="returned",
                 level="amber",
-                title=_("已退回:{title}").format(title=task.title),
+                title=f"已退回:{task.title}",
                 body=reason,
                 url=url_of(task),
                 recipients=frozenset((people | {submission.submitted_by_id}) - {actor.user_id}),
@@ -425,7 +423,7 @@ def approve(*, task: Task, submission: Submission, actor: Actor, at: datetime) -
             Message(
                 key=f"approved:{submission.pk}",
                 kind="approved",
-                title=_("已通过:{title}").format(title=task.title),
+                title=f"已通过:{task.title}",
                 url=url_of(task),
                 recipients=frozenset(people - {actor.user_id}),
             )

@@ -20,7 +20,7 @@ from accounts.operations.who import (
     require_somebody_else,
 )
 from accounts.queries import group_of, power_name, reach_of
-from accounts.trail import record
+from accounts.trail import kept, record
 
 
 def start_membership(
@@ -66,7 +66,7 @@ def start_membership(
             detail={
                 "name": user.name,
                 "office": office.name,
-                "role": str(Membership.Role(role).label),
+                "role": kept(Membership.Role(role).label),
                 "from": valid_from.isoformat(),
             },
         )
@@ -148,5 +148,5 @@ def _record_grant(verb: str, *, actor: Actor, at: datetime, user: User, power: P
         verb=verb,
         subject=user,
         office_id=office.pk,
-        detail={"name": user.name, "office": office.name, "power": str(power_name(power))},
+        detail={"name": user.name, "office": office.name, "power": kept(power_name(power))},
     )

@@ -107,14 +107,14 @@ def retire_office(*, actor: Actor, at: datetime, office: Office, last_day: date)
             raise Refusal(
                 _("“{office}”在撤销日期之后还有人任职({names}),没有撤销。请先为他们办理离任或转到其他机构,再来撤销。"),
                 office=office,
-                names="、".join(names),
+                names=_("、").join(names),
             )
         below = [o.name for o in office.children.active_on(last_day + timedelta(days=1))[:5]]
         if below:
             raise Refusal(
                 _("“{office}”还有下级机构({names}),没有撤销。请先把它们划归其他机构或撤销。"),
                 office=office,
-                names="、".join(below),
+                names=_("、").join(below),
             )
         office.valid_to = last_day
         office.save(update_fields=["valid_to"])

@@ -156,7 +156,7 @@ def person_disable(request, pk: int):
         if not offices:
             return ""
         return _("停用后,{offices}再没有在岗人员,那里的事项将无人可办。请先安排接手的人。").format(
-            offices="、".join(str(o) for o in offices)
+            offices=_("、").join(str(o) for o in offices)
         )
 
     return _confirmed(

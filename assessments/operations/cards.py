@@ -67,14 +67,14 @@ def _require_opener(actor: Actor, offices: set[int], at: datetime) -> None:
     scope = fresh_scope(actor.user, on=day_of(at))
     beyond = offices - scope.coordinate - scope.review
     if beyond or not (scope.coordinate or scope.review):
-        names = "、".join(Office.objects.filter(pk__in=beyond).values_list("name", flat=True))
+        names = _("、").join(Office.objects.filter(pk__in=beyond).values_list("name", flat=True))
         raise NoPower(office=names, power=_("统筹”或“审核与评分"), action=_("建立得分表"))
 
 
 def _require_owners(rows: list[Row]) -> None:
     orphans = [row.label(slot.clause) for row in rows for slot in row.slots() if not slot.offices]
     if orphans:
-        raise NobodyAnswers(rows="、".join(orphans))
+        raise NobodyAnswers(rows=_("、").join(orphans))
 
 
 def _create_entries(rows: list[Row], cards: dict[int, Scorecard], fresh: set[int], at: datetime) -> None:
@@ -109,7 +109,7 @@ def _ready_to_score(card: Scorecard, at: datetime) -> Message:
     return Message(
         key=f"score:{card.pk}:{card.revision}",
         kind="score",
-        title=_("请评分:{office}").format(office=card.office),
+        title=f"请评分:{card.office}",
         url=url_of(card),
         recipients=frozenset(assessors(card, at)),
     )
@@ -138,7 +138,7 @@ def finish(*, scorecard: Scorecard, actor: Actor, at: datetime, revision: int | 
         signers = holders(power=Power.SIGN, office_ids={card.office_id})[card.office_id]
         involved = _involved(card)
         leaders = frozenset(signers - set(involved))
-        title = _("请签批:{office}得分 {earned}") if leaders else _("无人可签批:{office}得分 {earned}")
+        title = f"{'请签批' if leaders else '无人可签批'}:{card.office}得分 {shown(card.earned)}"
         people = leaders or holders(power=Power.COORDINATE, office_ids={card.office_id})[card.office_id]
         notify(
             messages=[
@@ -146,8 +146,8 @@ def finish(*, scorecard: Scorecard, actor: Actor, at: datetime, revision: int | 
                     key=f"sign:{card.pk}:{card.revision}",
                     kind="sign" if leaders else "alert",
                     level="info" if leaders else "amber",
-                    title=title.format(office=card.office, earned=shown(card.earned)),
-                    body=_("{name}已完成评分。").format(name=actor.label),
+                    title=title,
+                    body=f"{actor.label}已完成评分。",
                     url=url_of(card),
                     recipients=frozenset(people),
                 )
@@ -193,7 +193,7 @@ def send_back(*, scorecard: Scorecard, actor: Actor, at: datetime, revision: int
             office_id=card.office_id,
             detail={"reason": reason},
         )
-        _tell_assessors(card, "sentback", _("得分表被退回:{office}"), reason, finisher, actor, at)
+        _tell_assessors(card, "sentback", "得分表被退回", reason, finisher, actor, at)
     return card
 
 
@@ -207,7 +207,7 @@ def _tell_assessors(
                 key=f"{kind}:{card.pk}:{card.revision}",
                 kind=kind,
                 level="amber",
-                title=title.format(office=card.office),
+                title=f"{title}:{card.office}",
                 body=reason,
                 url=url_of(card),
                 recipients=frozenset(people - {actor.user_id}),
@@ -257,7 +257,7 @@ def sign_off(
                 Message(
                     key=f"signed:{card.pk}:{card.revision}",
                     kind="signed",
-                    title=_("已签批:{office}得分 {earned}").format(office=card.office, earned=shown(card.earned)),
+                    title=f"已签批:{card.office}得分 {shown(card.earned)}",
                     url=url_of(card),
                     recipients=frozenset((office_people(card, at) | assessors(card, at)) - {actor.user_id}),
                 )
@@ -325,7 +325,7 @@ def reopen(*, scorecard: Scorecard, actor: Actor, at: datetime, reason: str) -> 
             office_id=card.office_id,
             detail={"reason": reason},
         )
-        _tell_assessors(card, "reopened", _("得分表已重新打开:{office}"), reason, finisher, actor, at)
+        _tell_assessors(card, "reopened", "得分表已重新打开", reason, finisher, actor, at)
     return card
 
 

@@ -119,7 +119,7 @@ def _place(
     elif slot is None:
         problems["clause"] = [_("此项没有分值,不能记录考核事实。")]
     elif card.office_id not in slot.offices:
-        names = "、".join(str(r.office or r.name) for r, ids in row.responsibilities if set(ids) & set(slot.offices))
+        names = _("、").join(str(r.office or r.name) for r, ids in row.responsibilities if set(ids) & set(slot.offices))
         problems["clause"] = [_("{code}由{names}负责,请在其得分表上记录。").format(code=row.label(clause), names=names)]
     elif stored is None and (slot.clause != clause or row.judgeable(clause) is None):
         problems["rule"] = [_("本条按规则计分,请选择所依据的规则。")]

@@ -33,7 +33,7 @@ def url_of(card: Scorecard) -> str:
 
 
 def names_of(user_ids: Iterable[int]) -> str:
-    return "、".join(str(user) for user in User.objects.filter(pk__in=list(user_ids)).order_by("pk"))
+    return _("、").join(str(user) for user in User.objects.filter(pk__in=list(user_ids)).order_by("pk"))
 
 
 def lock_card(scorecard: Scorecard) -> Scorecard:

@@ -332,14 +332,14 @@ def _tell_office(
         return
     people = office_people(card, at, heads_only=True) or office_people(card, at)
     steps = "、".join(f"{shown(c.before) or '—'} → {shown(c.entry.earned) or '—'}" for c in moved)
-    title = _("考核事实已撤销:{code} {title}") if voided else _("新的考核事实:{code} {title}")
+    title = "考核事实已撤销" if voided else "新的考核事实"
     notify(
         messages=[
             Message(
                 key=f"{'voided' if voided else 'finding'}:{finding.pk}",
                 kind="finding",
-                title=title.format(code=row.label(finding.clause), title=row.indicator.title),
-                body=_("得分 {steps}。{reason}").format(steps=steps, reason=voided),
+                title=f"{title}:{row.label(finding.clause)} {row.indicator.title}",
+                body=f"得分 {steps}。{voided}",
                 url=url_of(card),
                 recipients=frozenset(people - {actor.user_id}),
             )

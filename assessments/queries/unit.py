@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Office
 from assessments.models import Scorecard, ScoreEntry
 from assessments.operations.recompute import OPEN_STATES
@@ -99,7 +101,7 @@ def _names(rows: list[Row]) -> dict[int, str]:
 
 def _reasons(row: Row, slot: Slot, entry: ScoreEntry | None) -> list[str]:
     if entry is None:
-        return ["尚未建立得分表"]
+        return [_("尚未建立得分表")]
     if entry.state not in OPEN_STATES:
         return []
     own = entry.breakdown["unresolved"]
