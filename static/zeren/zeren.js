@@ -367,7 +367,7 @@
     function add(files) { Array.prototype.forEach.call(files, function (file) { enqueue(file); }); next(); }
     function enqueue(file) {
       var row = make("li", "zr-upload"), note = make("span", "zr-upload-note", word("waiting"));
-      row.appendChild(make("span", "", file.name + "（" + bytes(file.size) + "）")); row.appendChild(note);
+      row.appendChild(make("span", "", file.name + " · " + bytes(file.size))); row.appendChild(note);
       list.appendChild(row);
       var job = { file: file, row: row, note: note };
       if (limit && file.size > limit) { fail(job, word("toolarge", { max: bytes(limit) })); return; }

@@ -77,7 +77,7 @@ def checklist(
         filled = sum(1 for m in measures if m.value is not None)
         bad = [m.name for m in measures if m.raw and m.value is None]
         if bad:
-            found.append(Check(False, _("不是数字:{names}").format(names="、".join(bad))))
+            found.append(Check(False, _("不是数字:{names}").format(names=_("、").join(bad))))
         elif filled == len(measures):
             found.append(Check(True, _("指标值已填全({n} 项)").format(n=filled)))
         else:
@@ -91,7 +91,7 @@ def checklist(
         short = [m.name for m in measures if m.met is False]
         if short:
             found.append(
-                Check(False, _("未达到目标:{names}。请在文字中说明原因").format(names="、".join(short)), False)
+                Check(False, _("未达到目标:{names}。请在文字中说明原因").format(names=_("、").join(short)), False)
             )
     found.append(
         Check(True, _("佐证材料 {n} 个").format(n=files))

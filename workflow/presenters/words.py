@@ -4,7 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from deadlines.recurrence import period_label
@@ -17,9 +19,14 @@ def points_words(points: Decimal | None) -> str:
     return "" if points is None else _("{points} 分").format(points=format_points(points))
 
 
-@lru_cache(maxsize=1024)
 def period_words(period: str) -> str:
-    """2017年第三季度; a period of another shape as it stands."""
+    """2017年第三季度; in English as it is written: 2017-Q3."""
+    return _in_chinese(period) if get_language() == settings.LANGUAGE_CODE else period
+
+
+@lru_cache(maxsize=1024)
+def _in_chinese(period: str) -> str:
+    """A period of another shape as it stands."""
     try:
         return period_label(period)
     except ValueError:

@@ -240,13 +240,13 @@ def _lines_of(node: Mapping[str, Any], depth: int = 0) -> list[str]:
         node.get("rule") and _("规则:{text}").format(text=node["rule"]),
         node.get("fact") and _("事实:{text}").format(text=node["fact"]),
         node.get("evidence")
-        and _("依据:{text}").format(text="、".join(item["label"] for item in node["evidence"] if item["label"])),
+        and _("依据:{text}").format(text=_("、").join(item["label"] for item in node["evidence"] if item["label"])),
         node.get("person")
         and _("记录:{who} {day}").format(who=node["person"], day=f"{node['at']:%Y-%m-%d}" if node.get("at") else ""),
         node.get("warning") and _("注意:{text}").format(text=node["warning"]),
     ]
     said = [part for part in tail if part]
-    lines = [] if depth == 0 and not said else [head + ("：" + "；".join(said) if said else "")]
+    lines = [] if depth == 0 and not said else [head + (_("：") + _("；").join(said) if said else "")]
     for child in node.get("children") or ():
         if child.get("kind") != "unused":
             lines += _lines_of(child, depth + 1)

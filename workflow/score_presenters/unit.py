@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.grants import Scope
 from assessments import operations as assessments
@@ -15,7 +16,7 @@ from scoring.points import format_points
 from workflow.score_presenters.words import badge, points_words
 
 # what assessments.queries.unit_summary says about an item without a scorecard
-NOT_OPENED = "尚未建立得分表"
+NOT_OPENED = gettext_lazy("尚未建立得分表")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def label_of(indicator: Indicator, clause: Clause | None) -> str:
     if len(clauses) == 1:
         return indicator.code
     place = [c.pk for c in clauses].index(clause.pk) + 1
-    return f"{indicator.code}/{_('第{n}段').format(n=place)}"
+    return f"{indicator.code}/" + _("第{n}段").format(n=place)
 
 
 def short_label(spec: InputSpec, rule: Rule | None) -> str:

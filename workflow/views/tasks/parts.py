@@ -23,7 +23,7 @@ def names_of(ids: set[int]) -> str:
     if not ids:
         return ""
     names = [str(user) for user in User.objects.filter(pk__in=ids).order_by("pk")[: NAMES_SHOWN + 1]]
-    words = "、".join(names[:NAMES_SHOWN])
+    words = _("、").join(names[:NAMES_SHOWN])
     return words + (_("等 {n} 人").format(n=len(ids)) if len(ids) > NAMES_SHOWN else "")
 
 
