@@ -45,10 +45,6 @@ class ReportForm(forms.Form):
         for key, messages in (problems or {}).items():
             self.add_error(fields.get(key), [str(m) for m in messages])
 
-    @property
-    def value_fields(self):
-        return [self[name] for name in self.fields if name.startswith("v")]
-
 
 @dataclass(frozen=True)
 class Target:
