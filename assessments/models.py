@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Office
 from schemes.models import Clause, Indicator, SchemeVersion, ScoringRule
@@ -14,8 +15,8 @@ class Review(models.Model):
     """A reviewer's decision on one submission (审核); or the office head's before it (确认)."""
 
     class Outcome(models.TextChoices):
-        APPROVED = "approved", _("通过")
-        RETURNED = "returned", _("退回")
+        APPROVED = "approved", pgettext_lazy("done", "通过")
+        RETURNED = "returned", pgettext_lazy("done", "退回")
 
     class Stage(models.TextChoices):
         CONFIRM = "confirm", _("负责人确认")
@@ -107,7 +108,7 @@ class Finding(models.Model):
     void_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        verbose_name = _("考核事实")
+        verbose_name = pgettext_lazy("one", "考核事实")
         default_permissions = ()
         ordering = ["id"]
         indexes = [models.Index(fields=["indicator", "scorecard"], name="finding_by_row")]

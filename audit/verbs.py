@@ -1,12 +1,13 @@
 """Every audit verb with the sentence a person reads. `{…}` are keys of the entry's detail."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 VERBS = {
-    "account.logged_in": _("登录"),
-    "account.logged_out": _("退出"),
-    "account.login_failed": _("登录失败"),
-    "account.password_changed": _("修改密码"),
+    "account.logged_in": pgettext_lazy("done", "登录"),
+    "account.logged_out": pgettext_lazy("done", "退出"),
+    "account.login_failed": pgettext_lazy("done", "登录失败"),
+    "account.password_changed": pgettext_lazy("done", "修改密码"),
     "account.password_reset": _("重置 {name} 的密码"),
     "account.created": _("新建人员 {name}"),
     "account.changed": _("修改人员 {name}"),
@@ -23,19 +24,19 @@ VERBS = {
     "scheme.rolled": _("由{from_year}年方案结转出{year}年方案"),
     "scheme.issued": _("下达《{title}》:{offices}个处室,{tasks}项任务"),
     "task.assigned": _("交办事项:{title}"),
-    "task.accepted": _("签收"),
+    "task.accepted": pgettext_lazy("done", "签收"),
     "task.evidence_added": _("上传佐证材料 {name}"),
     "task.evidence_removed": _("移除佐证材料 {name}"),
     "task.submitted": _("报送(第{number}次)"),
-    "task.confirmed": _("负责人确认"),
+    "task.confirmed": pgettext_lazy("done", "负责人确认"),
     "task.declined": _("负责人退回:{reason}"),
-    "task.approved": _("审核通过"),
+    "task.approved": pgettext_lazy("done", "审核通过"),
     "task.returned": _("审核退回:{reason}"),
     "task.warned": _("逾期预警:{count}项进入“{step}”"),
     "evidence.downloaded": _("下载佐证材料 {name}"),
     "finding.recorded": _("记录考核事实:{summary}"),
     "finding.voided": _("撤销考核事实:{reason}"),
-    "scorecard.opened": _("建立得分表"),
+    "scorecard.opened": pgettext_lazy("done", "建立得分表"),
     "scorecard.finished": _("完成评分,得分 {earned}"),
     "scorecard.sent_back": _("退回重新评分:{reason}"),
     "scorecard.signed": _("审定签批,得分 {earned}"),

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.grants import Scope
 from accounts.models import Office
@@ -106,7 +107,7 @@ class Task(models.Model):
     objects = TaskQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("任务")
+        verbose_name = pgettext_lazy("one", "任务")
         verbose_name_plural = _("任务")
         default_permissions = ()
         indexes = [
