@@ -58,7 +58,7 @@ def year(db):
     return made
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=FACTS, data=st.data())
 def test_recomputation_is_idempotent_bounded_and_blind_to_order(year, facts, data):
     Finding.objects.all().delete()

@@ -27,8 +27,8 @@ def _open_task(app) -> str:
     """A task of 登记管理处 with a scoring rule, issued and not yet signed for."""
     return app.shell(
         "from datetime import timedelta; from django.utils import timezone\n"
-        "from accounts.actors import Actor; from schemes.models import SchemeVersion; from accounts.models import Office\n"
-        "from tasks.issuing import assign_extra\n"
+        "from accounts.actors import Actor; from schemes.models import SchemeVersion\n"
+        "from accounts.models import Office; from tasks.issuing import assign_extra\n"
         "now = timezone.now(); version = SchemeVersion.objects.get(status='issued')\n"
         "row = version.indicators.get(code='1.14')\n"
         "print(assign_extra(version=version, indicator=row, office=Office.objects.get(name='登记管理处'),"
@@ -141,8 +141,8 @@ def _score_and_sign(app, reviewer, leader, clerk, screenshot) -> None:
     press(leader, "签批")
     expect(leader.locator("body")).to_contain_text("已签批")
     screenshot(leader, "journey-9-signed")
-    state = app.shell(f"from assessments.models import Scorecard; print(Scorecard.objects.get(pk={card}).state)").strip()
-    assert state == "signed"
+    state = app.shell(f"from assessments.models import Scorecard; print(Scorecard.objects.get(pk={card}).state)")
+    assert state.strip() == "signed"
     clerk.goto(f"/work/scorecards/{card}/")
     expect(clerk.locator("body")).to_contain_text("已签批")
     assert app.manage("verify").returncode == 0

@@ -16,7 +16,8 @@ DUE_SOON = (
     "from tasks.issuing import assign_extra\n"
     "now = timezone.now(); version = SchemeVersion.objects.get(status='issued')\n"
     "due = now + timedelta(seconds={seconds})\n"
-    "assign_extra(version=version, indicator=version.indicators.get(code='1.24'), office=Office.objects.get(name='综合处'),"
+    "office = Office.objects.get(name='综合处')\n"
+    "assign_extra(version=version, indicator=version.indicators.get(code='1.24'), office=office,"
     " title='{title}', due_at=due, actor=Actor.system('test'), at=now); print(due.timestamp())"
 )
 

@@ -8,7 +8,16 @@ LIVE_SETUP = SETUP
 
 VERSION = "/schemes/jiaxing-2017/{year}/1/"
 PAGES = {
-    "wangfang": ["/", "/work/tasks/", "{returned}", "{accepted}", "/notifications/", "/work/results/", VERSION, "/password/"],
+    "wangfang": [
+        "/",
+        "/work/tasks/",
+        "{returned}",
+        "{accepted}",
+        "/notifications/",
+        "/work/results/",
+        VERSION,
+        "/password/",
+    ],
     "zhaoqiang": ["/", "{confirming}"],
     "zhengkai": ["/", "/work/review/", "/work/results/", "{card}", "{finding}", "{card}full/"],
     "wujing": [

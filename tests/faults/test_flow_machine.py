@@ -53,7 +53,7 @@ from tests.world import build, person
 from workflow import operations as workflow
 from workflow.models import WorkProcess, WorkStep
 
-EXAMPLES = int(os.environ.get("ZEREN_FLOW_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ZEREN_FLOW_EXAMPLES", "15"))
 STEPS = int(os.environ.get("ZEREN_FLOW_STEPS", "30"))
 PHASES = [phase for phase in Phase if phase != Phase.shrink or os.environ.get("ZEREN_FLOW_SHRINK") == "1"]
 # the middle of a year whose holidays are known, and time enough until its end

@@ -16,7 +16,7 @@ import pytest
 from tests.faults.browsers import Browser, Click, multipart
 from tests.servers import ROOT, die_with_parent, free_port
 
-KILLS, SENDERS, TASKS = 20, 3, 400
+KILLS, SENDERS, TASKS = int(os.environ.get("ZEREN_KILLS", "10")), 3, 400
 FILL = f"""
 import json
 from accounts.actors import Actor

@@ -70,8 +70,9 @@ class Year:
             if lot >= 80 or not task.by_cycle:
                 return
             self.at(signed_at + timedelta(days=dice % 40), lambda at: self.accept(task, clerk, at))
-            if lot < 9:  # filed today: with the head, or with the reviewer
-                self.at(self.until - timedelta(hours=1 + (dice // 100) % 60), lambda at: self.file(task, clerk, at, dice))
+            if lot < 9:  # filed lately: with the head, or with the reviewer
+                lately = self.until - timedelta(hours=1 + (dice // 100) % 60)
+                self.at(lately, lambda at: self.file(task, clerk, at, dice))
             elif lot < 20:
                 self.at(self.until - timedelta(days=2 + dice % 30), lambda at: self.file(task, clerk, at, dice))
             return
@@ -235,7 +236,12 @@ def _late_reports(*, year: Year, cards: dict[str, Scorecard], reviewer: Actor, a
             token=f"demo-late-{task.pk}",
             occurred_on=task.due_date + timedelta(days=1),
             count=1,
-            source=f"系统记录:{period_label(task.period)}应于{task.due_date:%Y-%m-%d}前报送,实际{timezone.localtime(task.first_submitted_at):%Y-%m-%d %H:%M}报送",
+            source=_source(task),
             note="未及时上报",
             task=task,
         )
+
+
+def _source(task: Task) -> str:
+    filed = timezone.localtime(task.first_submitted_at)
+    return f"系统记录:{period_label(task.period)}应于{task.due_date:%Y-%m-%d}前报送,实际{filed:%Y-%m-%d %H:%M}报送"
