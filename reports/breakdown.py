@@ -40,6 +40,28 @@ def paragraphs_of(line: Line) -> list[Paragraph]:
     return [*found, *line.paragraphs]
 
 
+def paper_rows(lines: tuple[Line, ...], *, columns: int) -> list[list[PrintedRow]]:
+    """The rows of a section, one list for each row of the notice, each with its labels in full.
+
+    On paper a cell merged over a page's length keeps the whole group from breaking, and the page before stays empty.
+    """
+    groups = []
+    for line in lines:
+        paragraphs = paragraphs_of(line) or [None]
+        labels = line.row.path
+        paths = tuple(
+            PrintedCell(label, len(paragraphs), columns - index if index == len(labels) - 1 else 1)
+            for index, label in enumerate(labels)
+        )
+        groups.append(
+            [
+                PrintedRow(paths if order == 0 else (), paragraph, line if order == 0 else None, len(paragraphs))
+                for order, paragraph in enumerate(paragraphs)
+            ]
+        )
+    return groups
+
+
 def printed_rows(lines: tuple[Line, ...]) -> list[PrintedRow]:
     """The rows of a section, with the merged cells counted in paragraphs."""
     sizes = [max(1, len(paragraphs_of(line))) for line in lines]
@@ -67,7 +89,7 @@ def breakdown_context(document: Document) -> dict:
     return {
         "layout": layout,
         "document": document,
-        "parts": [(part, printed_rows(part.lines)) for part in layout.parts],
+        "parts": [(part, paper_rows(part.lines, columns=layout.columns)) for part in layout.parts],
         "all_columns": layout.columns + 3,
         "points": points_table(document),
     }
