@@ -107,7 +107,7 @@
     var OVERLAP = 10, given = body.dataset.lastNotification, first = !known;
     var silentFirst = first && (given === undefined || given === "");
     var last = known ? known.last : Number(given) || 0, seen = known ? known.seen : [];
-    var socket = null, tries = 0, timer = null, busy = false, again = false, stopped = false, lastSync = 0;
+    var socket = null, tries = 0, timer = null, busy = false, again = false, stopped = false, lastSync = 0, full = false;
 
     function state(name) {
       all("[data-live-state]").forEach(function (node) {
@@ -115,6 +115,8 @@
         node.dataset.liveState = name;
         var label = node.querySelector("[data-live-word]");
         if (label) label.textContent = word(name);
+        if (node.dataset.plainTitle === undefined) node.dataset.plainTitle = node.title;
+        node.title = word(name + "Hint") || node.dataset.plainTitle;
       });
     }
     function stop() { stopped = true; clearTimeout(timer); if (socket) socket.close(); state("signedout"); }
@@ -166,7 +168,7 @@
       var scheme = location.protocol === "https:" ? "wss://" : "ws://";
       try { socket = new WebSocket(scheme + location.host + (body.dataset.liveUrl || "/ws/live/")); } catch (error) { retry(); return; }
       var mine = socket;
-      mine.onopen = function () { tries = 0; state("live"); sync(); };
+      mine.onopen = function () { tries = 0; full = false; state("live"); sync(); };
       mine.onmessage = function (event) {
         var message = null;
         try { message = JSON.parse(event.data); } catch (error) { return; }
@@ -176,6 +178,8 @@
         if (mine !== socket) return;
         socket = null;
         if (event.code === 4401 || event.code === 4403) { stop(); return; }
+        // Too many pages of one person are open: knocking again would only be refused again. The slow look goes on.
+        if (event.code === 4008) { full = true; state("livefull"); return; }
         retry();
       };
     }
@@ -197,10 +201,10 @@
     }, 30000);
     doc.addEventListener("visibilitychange", function () {
       if (doc.hidden) return;
-      if (!socket) { tries = 0; connect(); }
+      if (!socket && !full) { tries = 0; connect(); }
       if (Date.now() - lastSync > 20000) sync();
     });
-    window.addEventListener("online", function () { if (!socket) { tries = 0; connect(); } });
+    window.addEventListener("online", function () { if (!socket && !full) { tries = 0; connect(); } });
     window.addEventListener("pagehide", function () { if (socket) socket.close(); });
     window.addEventListener("pageshow", function (event) { if (event.persisted && !socket) { tries = 0; connect(); } });
   }

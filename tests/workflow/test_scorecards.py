@@ -630,3 +630,47 @@ def test_pages_hold_nothing_inline(year):
     for name, url in pages:
         text = text_of(browser(year, name).get(url))
         assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=", text), url
+
+
+# ------------------------------------------------------------------ refused, and nothing typed is lost
+
+
+def test_what_was_typed_is_shown_again_when_the_card_has_moved_on(year):
+    assert post_finding(year).status_code == 302
+    finding = Finding.objects.get()
+    card = finished(year)
+    reviewer, leader = browser(year, "reviewer"), browser(year, "leader")
+
+    answer = post_finding(year, token="another-form", source="市局通报〔2026〕9号")
+    assert answer.status_code == 409
+    assert "市局通报〔2026〕9号" in text_of(answer)
+    answer = reviewer.post(address("scorecard_void", card.pk, finding.pk), {"reason": "重复登记了这件事"})
+    assert answer.status_code == 409
+    assert "重复登记了这件事" in text_of(answer)
+    answer = reviewer.post(
+        address("scorecard_full", card.pk), {"token": "late", "source": "年终复查", "indicators": []}
+    )
+    assert "年终复查" in text_of(answer)
+
+    back = address("scorecard_send_back", card.pk)
+    stale = leader.post(back, {"back-reason": "第三项请再核实", "revision": card.revision - 1})
+    assert stale.status_code == 409
+    assert "第三项请再核实</textarea>" in text_of(stale)
+    assert leader.post(back, {"back-reason": "请核实", "revision": card.revision}).status_code == 302
+    again = leader.post(back, {"back-reason": "第三项请再核实", "revision": card.revision})
+    assert again.status_code == 409
+    assert "第三项请再核实" in text_of(again)
+    reopened = leader.post(address("scorecard_reopen", card.pk), {"reopen-reason": "得分算错了"})
+    assert reopened.status_code == 409
+    assert "得分算错了" in text_of(reopened)
+
+
+def test_a_form_sent_again_with_other_words_is_kept_and_may_become_another_record(year):
+    assert post_finding(year).status_code == 302
+    answer = post_finding(year, source="另一份通报")
+    assert answer.status_code == 409
+    assert "另一份通报" in text_of(answer)
+    token = re.search(r'name="token" value="([^"]+)"', text_of(answer)).group(1)
+    assert Finding.objects.count() == 1
+    assert post_finding(year, source="另一份通报", token=token).status_code == 302
+    assert Finding.objects.count() == 2

@@ -13,7 +13,9 @@ from accounts.grants import Scope, scope_of
 from assessments.models import Scorecard
 from assessments.queries import to_score, to_sign
 from tasks import queries as tasks
+from tasks.overview import headline_rows
 from tasks.queries import SHOWN, capped_counts, shown
+from workflow.coordination import overseen
 from workflow.presenters.rows import rows_of
 from workflow.presenters.words import points_words
 
@@ -57,6 +59,7 @@ def home(request):
         )
     ]
     cards = scorecards_waiting(scope)
+    nothing = not any(counts[:4]) and not any(cards.values())
     context = {
         "lists": {item["key"]: item for item in lists},
         "cards": cards | {"scoring": cards["score"][:CARDS_SHOWN], "scores": len(cards["score"])},
@@ -67,10 +70,28 @@ def home(request):
         "decide": counts[1] + counts[2] + len(cards["sign"]),
         "decide_words": shown(counts[1] + counts[2] + len(cards["sign"])),
         "decides": bool(scope.head | scope.review | scope.sign),
-        "nothing": not any(counts[:4]) and not any(cards.values()),
+        "nothing": nothing,
     }
+    if nothing:
+        context["elsewhere"] = elsewhere(scope, at)
     part = bool(request.htmx) and not request.htmx.boosted
     return render(request, "workflow/home_lists.html" if part else "workflow/home.html", context)
+
+
+def elsewhere(scope: Scope, at: datetime) -> list[dict[str, str]]:
+    """Where somebody for whom nothing waits has their own work: to oversee, to review, to score, to sign."""
+    found = []
+    if offices := overseen(scope):
+        late = capped_counts(headline_rows(offices, at=at)["late"])[0]
+        label = _("督办台:{n} 项已逾期").format(n=shown(late)) if late else _("督办台:没有逾期事项")
+        found.append({"label": label, "url": reverse("workflow:coordination")})
+    if scope.review:
+        found.append({"label": _("审核"), "url": reverse("workflow:review")})
+    if scope.sign:
+        found.append({"label": _("签批"), "url": reverse("workflow:sign")})
+    if scope.review or scope.sign:
+        found.append({"label": _("得分与结果"), "url": reverse("workflow:results")})
+    return found
 
 
 def scorecards_waiting(scope: Scope) -> dict[str, list]:

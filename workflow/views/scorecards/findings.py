@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.actors import actor_of
-from accounts.errors import BadInput, NotAllowed
+from accounts.errors import BadInput, NotAllowed, Refusal
 from accounts.grants import scope_of
 from assessments import operations as assessments
+from assessments.errors import AlreadyVoided, TokenUsed
 from assessments.models import Finding, Scorecard, ScoreEntry
 from assessments.queries import get_card, get_finding, linkable
 from scoring.points import format_points
@@ -28,7 +29,7 @@ from workflow.score_presenters.words import (
     signed,
 )
 from workflow.scorecard_forms import JUDGED, FindingForm, ReasonForm
-from workflow.views.scorecards.parts import card_crumbs, number
+from workflow.views.scorecards.parts import card_crumbs, number, refuse
 from workflow.views.scorecards.places import Place, clause_for, place_of
 
 
@@ -53,7 +54,7 @@ def record(request: HttpRequest, card_id: int) -> HttpResponse:
         return render(request, "workflow/scorecard_finding.html", finding_context(card, place, form))
     if request.POST.get("action") == "preview":
         return preview(request, card, place, options)
-    form = FindingForm(request.POST, **options)
+    form, status = FindingForm(request.POST, **options), 400
     if form.is_valid():
         try:
             finding = assessments.record_finding(
@@ -67,12 +68,31 @@ def record(request: HttpRequest, card_id: int) -> HttpResponse:
                 **form.basis(),
                 **form.fact(),
             )
+            if not says(finding, form):
+                raise TokenUsed()
         except BadInput as refusal:
             form.refuse(refusal.problems)
+        except TokenUsed:
+            # sent once already, gone back, changed and sent again: what was typed stays, and may be saved as another one
+            again = request.POST.copy()
+            again["token"] = secrets.token_urlsafe(18)
+            form, status = FindingForm(again, **options), TokenUsed.status
+            form.add_error(None, _("这份表单已经保存过一条记录,没有重复保存。确需另记一条的,核对后再点一次“保存”。"))
+        except Refusal as refusal:
+            status = refuse(form, refusal)
+            card = get_card(card_id, scope=scope)
         else:
             messages.success(request, saved_words(card, place, finding))
             return redirect(f"{reverse('workflow:scorecard', args=[card.pk])}#row-{place.row.indicator.pk}")
-    return render(request, "workflow/scorecard_finding.html", finding_context(card, place, form), status=400)
+    return render(request, "workflow/scorecard_finding.html", finding_context(card, place, form), status=status)
+
+
+def says(finding: Finding, form: FindingForm) -> bool:
+    """Whether the finding of the form's token stands and is what the form says now, not what it said before."""
+    typed = form.basis() | form.fact()
+    inputs = typed.pop("inputs")
+    kept = {name: Decimal(str(value)) for name, value in finding.inputs.items()}
+    return finding.voided_at is None and kept == inputs and all(getattr(finding, name) == typed[name] for name in typed)
 
 
 def saved_words(card: Scorecard, place: Place, finding: Finding) -> str:
@@ -182,6 +202,12 @@ def void(request: HttpRequest, card_id: int, finding_id: int) -> HttpResponse:
             except BadInput as refusal:
                 for text in refusal.problems.get("reason", [str(refusal)]):
                     form.add_error("reason", text)
+            except AlreadyVoided as refusal:
+                status = refuse(form, refusal)
+                finding = get_finding(finding_id, card=card)
+            except Refusal as refusal:
+                status = refuse(form, refusal)
+                card = get_card(card_id, scope=scope)
             else:
                 messages.success(request, _("已撤销,分数已重新计算。"))
                 return redirect(f"{reverse('workflow:scorecard', args=[card.pk])}#row-{finding.indicator_id}")

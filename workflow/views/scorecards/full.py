@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.actors import actor_of
-from accounts.errors import BadInput, NotAllowed
+from accounts.errors import BadInput, NotAllowed, Refusal
 from accounts.grants import scope_of
 from assessments import operations as assessments
 from assessments.models import Scorecard
@@ -23,7 +23,7 @@ from assessments.rows import load_rows
 from scoring.points import format_points
 from workflow.score_presenters.card import to_judge_full, view_of
 from workflow.scorecard_forms import FullForm
-from workflow.views.scorecards.parts import card_crumbs, number
+from workflow.views.scorecards.parts import card_crumbs, number, refuse
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,6 +50,9 @@ def judge_full(request: HttpRequest, card_id: int) -> HttpResponse:
                 for name, texts in refusal.problems.items():
                     for text in texts:
                         form.add_error(name if name in form.fields else None, text)
+            except Refusal as refusal:
+                status = refuse(form, refusal)
+                card = get_card(card_id, scope=scope)
             else:
                 messages.success(
                     request,

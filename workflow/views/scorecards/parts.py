@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from accounts.errors import NotVisible, Refusal
 from accounts.grants import Scope
 from assessments.models import Scorecard
 
@@ -52,6 +54,17 @@ def card_crumbs(card: Scorecard, last: str = "") -> list[dict[str, str]]:
     if not last:
         return [found[0], {"label": found[1]["label"], "url": ""}]
     return [*found, {"label": last, "url": ""}]
+
+
+def refuse(form: forms.Form, refusal: Refusal) -> int:
+    """Say at the form why nothing was done, so that what was typed is still there; the status to answer with.
+
+    What may no longer be seen is not explained.
+    """
+    if isinstance(refusal, NotVisible):
+        raise refusal
+    form.add_error(None, str(refusal))
+    return refusal.status
 
 
 def number(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import actor_of
-from accounts.errors import BadInput, NotAllowed, NotVisible, Stale
+from accounts.errors import BadInput, NotAllowed, NotVisible, Refusal, Stale
 from accounts.grants import Scope, scope_of
 from assessments import operations as assessments
 from assessments.errors import WrongPassword
@@ -30,7 +30,7 @@ from workflow.score_presenters.words import (
     signed,
 )
 from workflow.scorecard_forms import ReasonForm, SignForm
-from workflow.views.scorecards.parts import May, State, card_actions, card_crumbs, number
+from workflow.views.scorecards.parts import May, State, card_actions, card_crumbs, number, refuse
 
 
 def bundle_line(card: Scorecard, scope: Scope) -> dict[str, Any]:
@@ -187,11 +187,16 @@ def changed_page(request: HttpRequest, card: Scorecard) -> HttpResponse:
     return render(request, "workflow/sign_changed.html", context, status=409)
 
 
+def kept(form: ReasonForm, *, shown: bool) -> ReasonForm | None:
+    """The form whose text is shown read-only, because the page no longer offers the form itself."""
+    return None if shown else form
+
+
 @require_POST
 def send_back(request: HttpRequest, card_id: int) -> HttpResponse:
     """退回重评, with a reason."""
     card, scope = signable(request, card_id)
-    form = ReasonForm(request.POST, prefix="back", label=_("退回理由"))
+    form, status = ReasonForm(request.POST, prefix="back", label=_("退回理由")), 400
     try:
         if form.is_valid():
             workflow.send_back_scorecard(
@@ -205,16 +210,18 @@ def send_back(request: HttpRequest, card_id: int) -> HttpResponse:
             return redirect("workflow:sign")
     except BadInput as refusal:
         form.add_error("reason", str(refusal))
-    return render(
-        request, "workflow/scorecard_sign.html", sign_context(request, card, scope, back_form=form), status=400
-    )
+    except Refusal as refusal:
+        status = refuse(form, refusal)
+        card = get_card(card_id, scope=scope)
+    context = sign_context(request, card, scope, back_form=form, kept=kept(form, shown=May.on(card, scope).sign))
+    return render(request, "workflow/scorecard_sign.html", context, status=status)
 
 
 @require_POST
 def reopen(request: HttpRequest, card_id: int) -> HttpResponse:
     """Withdraw the signature, with a reason."""
     card, scope = signable(request, card_id)
-    form = ReasonForm(request.POST, prefix="reopen", label=_("重新打开的理由"))
+    form, status = ReasonForm(request.POST, prefix="reopen", label=_("重新打开的理由")), 400
     try:
         if form.is_valid():
             workflow.reopen_scorecard(
@@ -227,6 +234,8 @@ def reopen(request: HttpRequest, card_id: int) -> HttpResponse:
             return redirect("workflow:scorecard", card_id=card.pk)
     except BadInput as refusal:
         form.add_error("reason", str(refusal))
-    return render(
-        request, "workflow/scorecard_sign.html", sign_context(request, card, scope, reopen_form=form), status=400
-    )
+    except Refusal as refusal:
+        status = refuse(form, refusal)
+        card = get_card(card_id, scope=scope)
+    context = sign_context(request, card, scope, reopen_form=form, kept=kept(form, shown=May.on(card, scope).reopen))
+    return render(request, "workflow/scorecard_sign.html", context, status=status)
