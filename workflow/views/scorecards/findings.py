@@ -73,7 +73,7 @@ def record(request: HttpRequest, card_id: int) -> HttpResponse:
         except BadInput as refusal:
             form.refuse(refusal.problems)
         except TokenUsed:
-            # sent once already, gone back, changed and sent again: what was typed stays, and may be saved as another one
+            # sent, gone back, changed and sent again: what was typed stays, and may be saved as another one
             again = request.POST.copy()
             again["token"] = secrets.token_urlsafe(18)
             form, status = FindingForm(again, **options), TokenUsed.status
