@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.grants import Scope, scope_of
 from accounts.models import Office
-from notifications.queries import last_id, late_count, unread_count
+from notifications.queries import bell
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,18 @@ def page(request):
     if user is None or not user.is_authenticated:
         return base
     scope = scope_of(user)
-    offices = Office.objects.filter(pk__in=scope.member).order_by("position").values_list("name", flat=True)
+    offices: list[str] = []
+    if scope.member:
+        rows = Office.objects.filter(pk__in=scope.member).order_by("position")
+        offices = list(rows.values_list("name", flat=True)[:3])
+    told = bell(user)
     return base | {
         "scope": scope,
         "live": True,
         "nav": navigation(scope, request.path, request.resolver_match.view_name if request.resolver_match else ""),
         "user_roles": roles_in_words(scope),
-        "user_office": _("、").join(offices[:3]) if scope.member else "",
-        "unread_count": unread_count(user),
-        "last_notification_id": last_id(user),
-        "late_count": late_count(user),
+        "user_office": _("、").join(offices),
+        "unread_count": told.unread,
+        "last_notification_id": told.last_id,
+        "late_count": told.late,
     }

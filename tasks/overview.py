@@ -17,7 +17,7 @@ from deadlines.calendar import WorkCalendar, seeded_calendar
 from deadlines.recurrence import due_at as last_instant
 from schemes.models import Responsibility
 from tasks.models import OPEN, WITH_OFFICE, Task, TaskState
-from tasks.queries import due_soon
+from tasks.queries import Among, due_soon
 
 # working days late, as the warning ladder counts them
 LATE_STEPS = (3, 7, 15)
@@ -72,7 +72,7 @@ def late_rows(office_ids: Iterable[int], *, at: datetime, chosen: LateFilter | N
     office_ids = set(office_ids)
     if chosen.office_id is not None:
         office_ids &= {chosen.office_id}
-    rows = Task.objects.overdue_at(at).filter(office_id__in=office_ids)
+    rows = Task.objects.overdue_at(at).filter(Among(office_ids))
     if chosen.days:
         rows = rows.filter(due_at__lte=_end_of(late_since(chosen.days, today=timezone.localdate(at))))
     if chosen.role:
@@ -82,7 +82,7 @@ def late_rows(office_ids: Iterable[int], *, at: datetime, chosen: LateFilter | N
 
 def headline_rows(office_ids: Iterable[int], *, at: datetime) -> dict[str, QuerySet[Task]]:
     """The lists behind the numbers on top of the page."""
-    rows = Task.objects.filter(office_id__in=set(office_ids))
+    rows = Task.objects.filter(Among(office_ids))
     return {
         "late": rows.overdue_at(at),
         "soon": due_soon(rows.with_office(), at=at),

@@ -1,10 +1,11 @@
 """Reading tasks. Whoever looks is handed in as a scope; a foreign task does not exist for them."""
 
+from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from accounts.errors import NotVisible
@@ -17,6 +18,57 @@ from tasks.models import OPEN, WITH_OFFICE, Evidence, Submission, Task, TaskStat
 SHOWN = 25
 COUNT_CAP = 999
 SOON_WORKDAYS = 3
+
+
+# what a row of a list shows, and what its pictures and its action are worked out from; the rest is read on demand
+LISTED = (
+    "title",
+    "period",
+    "points",
+    "state",
+    "role",
+    "due_date",
+    "due_at",
+    "due_before_issue",
+    "issued_at",
+    "first_submitted_at",
+    "held_since",
+    "office",
+    "office__name",
+    "indicator",
+    "indicator__code",
+    "indicator__path",
+    "clause",
+    "clause__no",
+)
+
+
+class Among(Func):
+    """`office_id` is one of these. For many offices: one parameter on PostgreSQL, and no check of each number."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, office_ids: Iterable[int]) -> None:
+        super().__init__(F("office_id"))
+        self.office_ids = sorted(office_ids)
+
+    @property
+    def identity(self):
+        return (Among, tuple(self.office_ids))
+
+    def as_sql(self, compiler, connection, **_options):
+        if not self.office_ids:
+            raise EmptyResultSet
+        column, params = compiler.compile(self.source_expressions[0])
+        marks = ", ".join(["%s"] * len(self.office_ids))
+        return f"{column} IN ({marks})", [*params, *self.office_ids]
+
+    def as_postgresql(self, compiler, connection, **_options):
+        if not self.office_ids:
+            raise EmptyResultSet
+        column, params = compiler.compile(self.source_expressions[0])
+        return f"{column} = ANY(%s::bigint[])", [*params, self.office_ids]
 
 
 # ------------------------------------------------------------------ what waits, for whom

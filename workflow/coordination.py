@@ -1,13 +1,15 @@
 """What the coordination page draws: numbers with their lists, late rows, the heat map with its words."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.template.loader import render_to_string
+from django.template.loader import get_template, render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -21,12 +23,13 @@ from accounts.grants import Scope
 from accounts.models import Office
 from deadlines.calendar import seeded_calendar
 from deadlines.ladder import days_late
-from schemes.models import SchemeVersion
+from schemes.models import Responsibility, SchemeVersion
 from tasks import overview
 from tasks.models import Task, TaskState
 from tasks.overview import LATE_STEPS, HeatCell
-from tasks.queries import COUNT_CAP
+from tasks.queries import COUNT_CAP, LISTED
 from workflow.presenters.bars import state_html
+from workflow.presenters.rows import task_url
 from workflow.presenters.words import clause_words, period_words, points_words
 
 CACHE_SECONDS = 30
@@ -106,6 +109,16 @@ def figures(counts: dict[str, str]) -> list[Figure]:
 # ------------------------------------------------------------------ the late list
 
 
+@lru_cache(maxsize=32)
+def _filter_html(parts: str, language: str) -> SafeString:
+    return get_template("components/filter_bar.html").render(json.loads(parts))
+
+
+def filter_html(**parts: object) -> SafeString:
+    """The filter bar: with two hundred offices to choose from, drawn once and shown for hours."""
+    return _filter_html(json.dumps(parts, ensure_ascii=False), get_language() or "")
+
+
 class CappedPaginator(Paginator):
     """Pages of a list whose length is already known, to a cap: nobody turns to the fortieth page.
 
@@ -124,7 +137,7 @@ class CappedPaginator(Paginator):
 def tasks_of(page) -> list[Task]:
     """The tasks of a page, in its order."""
     ids = list(page.object_list)
-    found = {task.pk: task for task in Task.objects.filter(pk__in=ids).for_lists()}
+    found = {task.pk: task for task in Task.objects.filter(pk__in=ids).for_lists().only(*LISTED)}
     return [found[pk] for pk in ids if pk in found]
 
 
@@ -135,6 +148,7 @@ class LateRow:
     clause: str
     period: str
     points: str
+    due: str
     role: str
     state: str
     days: int
@@ -143,6 +157,7 @@ class LateRow:
 
 def late_lines(tasks: list[Task], *, at: datetime) -> list[LateRow]:
     calendar, tz = seeded_calendar(), timezone.get_default_timezone()
+    roles = dict(Responsibility.Role.choices)
     known: dict[datetime, int] = {}
     lines = []
     for task in tasks:
@@ -151,11 +166,12 @@ def late_lines(tasks: list[Task], *, at: datetime) -> list[LateRow]:
         lines.append(
             LateRow(
                 task=task,
-                url=reverse("workflow:task", args=[task.pk]),
+                url=task_url("workflow:task", task.pk),
                 clause=clause_words(task),
                 period=period_words(task.period),
                 points=points_words(task.points),
-                role=task.get_role_display(),
+                due=task.due_date.isoformat(),
+                role=str(roles[task.role]),
                 state=state_html(task.state),
                 days=known[task.due_at],
                 note=_("下达时已过期") if task.due_before_issue else "",

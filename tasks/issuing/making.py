@@ -17,7 +17,7 @@ from notifications.rows import insert_missing
 from schemes.errors import AlreadyIssued
 from schemes.models import Responsibility, SchemeVersion
 from schemes.queries import load_document
-from tasks.issuing.rows import COLUMNS, Rows, office_ids_of
+from tasks.issuing.rows import COLUMNS, Rows, constants_of, office_ids_of
 from tasks.models import Task
 from tasks.planning import PlannedTask, plan
 
@@ -89,15 +89,20 @@ def _create(
     planned: Sequence[PlannedTask], *, version: SchemeVersion, offices: Mapping[str, int], at: datetime
 ) -> list[str]:
     """Insert what is not there yet, the collecting tasks before those that are linked to them. Returns the new keys."""
-    rows = Rows(version, offices, at)
+    rows, constants = Rows(version, offices, at), constants_of(version, at)
+
+    def insert(found: list[tuple]) -> list[str]:
+        made = insert_missing(Task, columns=COLUMNS, rows=found, constants=constants, returning=("key",))
+        return [key for (key,) in made]
+
     first = [rows.of(task, collected_by_id=None) for task in planned if task.collector is None]
-    created = [key for (key,) in insert_missing(Task, columns=COLUMNS, rows=first, returning=("key",))]
+    created = insert(first)
     linked = [task for task in planned if task.collector is not None]
     if linked:
         collecting = _planned(version).filter(role=Responsibility.Role.COLLECT).order_by()
         ids = dict(collecting.values_list("key", "id"))
         second = [rows.of(task, collected_by_id=ids.get(rows.key_of_collector(task))) for task in linked]
-        created += [key for (key,) in insert_missing(Task, columns=COLUMNS, rows=second, returning=("key",))]
+        created += insert(second)
     return created
 
 

@@ -1,9 +1,11 @@
 """Planned tasks as rows of the database."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
+from django.db import connection
 from django.utils import timezone
 
 from deadlines.calendar import seeded_calendar
@@ -48,7 +50,6 @@ class Places:
 
 COLUMNS = (
     "key",
-    "version_id",
     "indicator_id",
     "clause_id",
     "deadline_id",
@@ -63,15 +64,32 @@ COLUMNS = (
     "due_date",
     "due_at",
     "by_cycle",
-    "assigned_extra",
     "due_before_issue",
     "points",
-    "state",
-    "revision",
-    "issued_at",
-    "held_since",
     "next_check_at",
 )
+
+
+def constants_of(version: SchemeVersion, at: datetime) -> dict[str, object]:
+    """What all tasks of an issue have in common: handed to the database once, not with each row."""
+    return {
+        "version_id": version.pk,
+        "assigned_extra": False,
+        "state": TaskState.ISSUED.value,
+        "revision": 0,
+        "issued_at": at,
+        "held_since": at,
+    }
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A due date as the database takes it: its last instant, whether that has passed, the first look at it."""
+
+    day: str
+    due_at: str
+    past: bool
+    look: str | None
 
 
 class Moments:
@@ -80,14 +98,20 @@ class Moments:
     def __init__(self, at: datetime) -> None:
         self.at = at
         self.tz = timezone.get_default_timezone()
-        self._known: dict[date, tuple[datetime, datetime | None]] = {}
+        self._known: dict[date, Moment] = {}
 
-    def of(self, due: date) -> tuple[datetime, datetime | None]:
+    def of(self, due: date) -> Moment:
         if due not in self._known:
             instant = last_instant(due, self.tz)
             look = first_check(due_at=instant, issued_at=self.at, calendar=seeded_calendar(), tz=self.tz)
-            self._known[due] = instant, look
+            self._known[due] = Moment(
+                day=due.isoformat(), due_at=_written(instant), past=instant < self.at, look=look and _written(look)
+            )
         return self._known[due]
+
+
+def _written(instant: datetime) -> str:
+    return str(connection.ops.adapt_datetimefield_value(instant))
 
 
 class Rows:
@@ -109,11 +133,10 @@ class Rows:
         return self.key(task, office=task.collector, role=Responsibility.Role.COLLECT.value)
 
     def of(self, task: PlannedTask, *, collected_by_id: int | None) -> tuple:
-        instant, look = self.moments.of(task.due)
-        clause, deadline, at = task.clause_position, task.deadline_position, self.moments.at
+        moment = self.moments.of(task.due)
+        clause, deadline = task.clause_position, task.deadline_position
         return (
             self.key(task, office=task.office, role=task.role),
-            self.version_id,
             self.places.indicators[task.row],
             None if clause is None else self.places.clauses[task.row, clause],
             None if deadline is None else self.places.deadlines[task.row, clause, deadline],
@@ -125,15 +148,10 @@ class Rows:
             task.period,
             task.starts.isoformat(),
             task.ends.isoformat(),
-            task.due.isoformat(),
-            instant,
+            moment.day,
+            moment.due_at,
             task.by_cycle,
-            False,
-            instant < at,
+            moment.past,
             None if task.points is None else format_points(task.points),
-            TaskState.ISSUED.value,
-            0,
-            at,
-            at,
-            look,
+            moment.look,
         )

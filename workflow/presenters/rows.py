@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from accounts.grants import Scope
@@ -24,6 +26,16 @@ class Action:
     url: str
     post: bool = False
     primary: bool = True
+
+    def html(self, described_by: int) -> SafeString:
+        """The button or link, described by the row's title."""
+        url, label = escape(self.url), escape(self.label)
+        if self.post:
+            return mark_safe(  # noqa: S308  (escaped)
+                f'<button class="btn btn-primary" type="submit" formaction="{url}" aria-describedby="t-{described_by}">'
+                f"{label}</button>"
+            )
+        return mark_safe(f'<a class="btn btn-{"primary" if self.primary else "outline"}" href="{url}">{label}</a>')  # noqa: S308
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,34 @@ class Row:
     note: str = ""
     selectable: bool = False
 
+    @property
+    def act(self) -> SafeString:
+        return self.action.html(self.id)
+
+    @property
+    def meta(self) -> SafeString:
+        """The line under the title. Here and not in the template, which needs three times as long for it."""
+        words = (self.clause, self.office, self.period, self.points, self.note)
+        return mark_safe("".join(f"<span>{escape(word)}</span>" for word in words if word))  # noqa: S308  (escaped)
+
+
+@lru_cache(maxsize=16)
+def _around_id(name: str) -> tuple[str, str]:
+    before, after = reverse(name, args=[0]).rsplit("/0/", 1)
+    return f"{before}/", f"/{after}"
+
+
+def task_url(name: str, pk: int) -> str:
+    """An address with nothing but a task's id in it: taken apart once, not reversed for each row."""
+    before, after = _around_id(name)
+    return f"{before}{pk}{after}"
+
 
 def action_for(task: Task, *, member: bool, head: bool, reviews: bool) -> Action:
     """What this person can do about the task now."""
-    url = reverse("workflow:task", args=[task.pk])
+    url = task_url("workflow:task", task.pk)
     if member and task.state == TaskState.ISSUED:
-        return Action(_("签收"), reverse("workflow:task_accept", args=[task.pk]), post=True)
+        return Action(_("签收"), task_url("workflow:task_accept", task.pk), post=True)
     if member and task.state == TaskState.ACCEPTED:
         return Action(_("填报"), url)
     if member and task.state == TaskState.RETURNED:
@@ -56,7 +90,7 @@ def action_for(task: Task, *, member: bool, head: bool, reviews: bool) -> Action
     if head and task.state == TaskState.CONFIRMING:
         return Action(_("确认"), url)
     if reviews and task.state == TaskState.REVIEWING:
-        return Action(_("审核"), reverse("workflow:task_review", args=[task.pk]))
+        return Action(_("审核"), task_url("workflow:task_review", task.pk))
     return Action(_("查看"), url, primary=False)
 
 
@@ -110,7 +144,7 @@ def rows_of(tasks: Iterable[Task], *, scope: Scope, at: datetime) -> list[Row]:
         found.append(
             Row(
                 id=task.pk,
-                url=f"/work/tasks/{task.pk}/",
+                url=task_url("workflow:task", task.pk),
                 title=task.title,
                 clause=clause_words(task),
                 office=str(task.office),

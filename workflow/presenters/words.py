@@ -16,7 +16,12 @@ from tasks.models import Task
 
 
 def points_words(points: Decimal | None) -> str:
-    return "" if points is None else _("{points} 分").format(points=format_points(points))
+    return "" if points is None else _points(points, get_language())
+
+
+@lru_cache(maxsize=1024)
+def _points(points: Decimal, language: str | None) -> str:
+    return _("{points} 分").format(points=format_points(points))
 
 
 def period_words(period: str) -> str:

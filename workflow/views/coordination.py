@@ -20,7 +20,16 @@ from schemes.models import Indicator, Responsibility, SchemeVersion
 from tasks import issuing, overview
 from tasks.overview import LATE_STEPS, LateFilter
 from tasks.queries import COUNT_CAP, capped_counts, shown
-from workflow.coordination import CappedPaginator, board_html, figures, late_lines, overseen, tasks_of, years_issued
+from workflow.coordination import (
+    CappedPaginator,
+    board_html,
+    figures,
+    filter_html,
+    late_lines,
+    overseen,
+    tasks_of,
+    years_issued,
+)
 
 
 def _overseer(request: HttpRequest) -> Scope:
@@ -46,10 +55,11 @@ def coordination(request: HttpRequest) -> HttpResponse:
     office_ids, chosen = overseen(scope), LateFilter.read(request.GET)
     lists = overview.headline_rows(office_ids, at=at)
     rows = overview.late_rows(office_ids, at=at, chosen=chosen)
-    counts = capped_counts(*lists.values(), rows)
-    late = counts[-1]
+    counts = dict(zip(lists, capped_counts(*lists.values()), strict=True))
+    late = counts["late"] if chosen.is_empty else capped_counts(rows)[0]
     page = CappedPaginator(rows, count=late).get_page(request.GET.get("page"))
     offices = list(Office.objects.filter(pk__in=office_ids).order_by("position", "id").values_list("pk", "name"))
+    chips = _chips(request, chosen, dict(offices))
     export = _address("reports:late_xlsx")
     if export and request.GET:
         export += f"?{request.GET.urlencode()}"
@@ -57,16 +67,20 @@ def coordination(request: HttpRequest) -> HttpResponse:
         request,
         "workflow/coordination.html",
         {
-            "figures": figures({name: shown(n) for name, n in zip(lists, counts[:-1], strict=True)}),
+            "figures": figures({name: shown(n) for name, n in counts.items()}),
             "rows": late_lines(tasks_of(page), at=at),
             "page_obj": page,
             "late_words": shown(late),
             "beyond": late > COUNT_CAP,
             "cap": COUNT_CAP + 1,
-            "fields": _fields(chosen, offices),
-            "chips": _chips(request, chosen, dict(offices)),
+            "filter": filter_html(
+                fields=_fields(chosen, offices),
+                chips=chips,
+                reset_url="" if chosen.is_empty else reverse("workflow:coordination"),
+                export_url=export if late else "",
+            ),
+            "chips": chips,
             "filtered": not chosen.is_empty,
-            "export_url": export if late else "",
             "may_assign": bool(scope.coordinate),
             "map_url": reverse("workflow:heatmap"),
         },

@@ -14,7 +14,7 @@ from assessments.models import Scorecard
 from assessments.queries import to_score, to_sign
 from tasks import queries as tasks
 from tasks.overview import headline_rows
-from tasks.queries import SHOWN, capped_counts, shown
+from tasks.queries import LISTED, SHOWN, capped_counts, shown
 from workflow.coordination import overseen
 from workflow.presenters.rows import rows_of
 from workflow.presenters.words import points_words
@@ -23,7 +23,7 @@ CARDS_SHOWN = 8
 
 
 def _list(key: str, rows: QuerySet, count: int, *, scope: Scope, at: datetime, marked: set[int]) -> dict:
-    found = list(rows.for_lists().order_by("due_at", "id")[:SHOWN]) if count else []
+    found = list(rows.for_lists().only(*LISTED).order_by("due_at", "id")[:SHOWN]) if count else []
     presented = rows_of(found, scope=scope, at=at)
     return {
         "key": key,
