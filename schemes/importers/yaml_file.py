@@ -134,7 +134,8 @@ def _build(text: str) -> tuple[_Node, list[Problem]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = "; ".join(part for part in (error.context, error.problem) if part)
-        raise UnreadableFile([Problem("", mark.line + 1 if mark else None, f"不是有效的 YAML:{said}")]) from None
+        hint = "不是有效的 YAML:这一行或上一行的引号、括号、冒号或缩进没有写对"
+        raise UnreadableFile([Problem("", mark.line + 1 if mark else None, f"{hint}({said})")]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
         raise UnreadableFile([Problem("", line, "文件中有不可用的控制字符")]) from None

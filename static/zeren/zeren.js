@@ -394,6 +394,8 @@
       dismiss.addEventListener("click", function () { job.row.remove(); });
       acts.appendChild(dismiss);
       job.row.insertBefore(acts, job.note);
+      // not behind the bar of buttons at the foot of the page
+      if (job.row.scrollIntoView) job.row.scrollIntoView({ block: "nearest" });
     }
     function next() {
       if (running || !queue.length) return;
