@@ -187,3 +187,14 @@ def test_menu_shows_only_what_the_person_may(world):
         nav = world.client(role).get("/", follow=True).context["nav"]
         assert [str(item["label"]) for item in nav] == expected, role
         assert [item["active"] for item in nav].count(True) == 1
+
+
+def test_a_reviewer_goes_from_the_task_to_its_place_on_the_scorecard(world):
+    card = world.own.scorecard
+    address = f"/work/scorecards/{card.pk}/?task={world.own.tasks['reviewing'].pk}"
+    for page in (
+        f"/work/tasks/{world.own.tasks['reviewing'].pk}/",
+        f"/work/tasks/{world.own.tasks['reviewing'].pk}/review/",
+    ):
+        assert address in text_of(world.client("reviewer"), page)
+    assert "/work/scorecards/" not in text_of(world.client("clerk"), f"/work/tasks/{world.own.tasks['reviewing'].pk}/")

@@ -29,7 +29,7 @@ from workflow.forms import ReportForm
 from workflow.presenters.bars import due_bar
 from workflow.presenters.course import standing, timeline
 from workflow.presenters.filing import checklist, filed_of, marks_for_draft, measures_of, target_words
-from workflow.views.tasks.parts import linked_of, people_of, rule_context
+from workflow.views.tasks.parts import linked_of, people_of, rule_context, score_url_of
 
 
 def form_context(
@@ -106,6 +106,7 @@ def task_page(
         "problems": problems or {},
         "title": task.title,
     } | rule_context(task)
+    context["score_url"] = score_url_of(task, scope)
     context["linked_missing"] = sum(1 for item in context["linked"] if not item["filed"])
     if fills_in:
         context |= form_context(task, attempts, at, typed=typed, problems=problems)

@@ -2,12 +2,17 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.errors import NotVisible
 from accounts.grants import Scope
 from accounts.models import User
+from assessments.models import Scorecard
+from assessments.queries import scorecard_for
+from schemes.models import Responsibility
 from tasks.models import EDITABLE, WITH_OFFICE, Task, TaskState
 from tasks.presenters import file_of
 from tasks.queries import doubts_of, holder_ids, previous_of, provided_to, rules_of
@@ -85,3 +90,17 @@ def linked_of(task: Task, scope: Scope) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda item: (item["filed"], item["approved"]))
+
+
+def score_url_of(task: Task, scope: Scope) -> str:
+    """Where a reviewer records a finding about this task; empty for others, and where no scorecard is open."""
+    if task.office_id not in scope.review - scope.member or task.role == Responsibility.Role.PROVIDE:
+        return ""
+    try:
+        card = scorecard_for(office=task.office, version=task.version, scope=scope)
+    except NotVisible:
+        return ""
+    if card.state != Scorecard.State.OPEN:
+        return ""
+    about = {"task": task.pk, "indicator": task.indicator_id} | ({"clause": task.clause_id} if task.clause_id else {})
+    return f"{reverse('workflow:scorecard', args=[card.pk])}?{urlencode(about)}"

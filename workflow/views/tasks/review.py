@@ -26,7 +26,7 @@ from workflow.presenters.bars import due_bar
 from workflow.presenters.filing import Filed, filed_of
 from workflow.presenters.words import moment
 from workflow.views.tasks.page import refused
-from workflow.views.tasks.parts import linked_of, rule_context
+from workflow.views.tasks.parts import linked_of, rule_context, score_url_of
 
 QUEUE_CAP = 1000
 
@@ -156,5 +156,6 @@ def _review_page(
         "bar": due_bar(task, at),
         "linked": linked_of(task, scope) if task.role == Responsibility.Role.COLLECT else [],
     } | rule_context(task)
+    context["score_url"] = score_url_of(task, scope)
     context["linked_missing"] = sum(1 for item in context["linked"] if not item["filed"])
     return render(request, "workflow/review.html", context, status=status)
