@@ -43,7 +43,7 @@ def read_exact(text: str) -> Decimal:
     if not isinstance(text, str):
         raise TypeError(f"points are read from text, not from {type(text).__name__}")
     if not _NUMBER.fullmatch(text):
-        raise PointsError(f"“{text}”不是有效的数:请用半角数字书写,例如 0.5")
+        raise PointsError(f"“{text}”不是有效的数:请用半角数字书写,例如 3 或 0.5")
     return Decimal(text)
 
 
