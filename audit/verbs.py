@@ -41,5 +41,4 @@ VERBS = {
     "scorecard.sent_back": _("退回重新评分:{reason}"),
     "scorecard.signed": _("审定签批,得分 {earned}"),
     "scorecard.reopened": _("重新打开:{reason}"),
-    "report.exported": _("导出 {name}"),
 }

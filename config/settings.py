@@ -263,4 +263,5 @@ LOGGING = {
 }
 
 # Locking by name alone is meant: a claimed address must not buy further tries (docs/decisions/0006).
-SILENCED_SYSTEM_CHECKS = ["axes.W006"]
+# A review shows a PDF in a frame of the same origin, so X-Frame-Options is SAMEORIGIN and not DENY.
+SILENCED_SYSTEM_CHECKS = ["axes.W006", "security.W019"]

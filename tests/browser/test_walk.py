@@ -18,7 +18,7 @@ PAGES = {
         VERSION,
         "/password/",
     ],
-    "zhaoqiang": ["/", "{confirming}"],
+    "zhaoqiang": ["/", "{late}"],
     "zhengkai": ["/", "/work/review/", "/work/results/", "{card}", "{finding}", "{card}full/"],
     "wujing": [
         "/",
@@ -52,7 +52,7 @@ print(json.dumps({
     "year": version.year,
     "returned": task("returned", "综合处"),
     "accepted": task("accepted", "综合处"),
-    "confirming": f"/work/tasks/{Task.objects.filter(office__name='登记管理处').order_by('due_at').first().pk}/",
+    "late": f"/work/tasks/{Task.objects.filter(office__name='登记管理处').order_by('due_at').first().pk}/",
     "card": card("登记管理处"),
     "finding": f"{card('登记管理处')}findings/new/?indicator={row.pk}&clause={row.clauses.get(no=4).pk}",
     "issue": f"/work/issue/{version.pk}/",

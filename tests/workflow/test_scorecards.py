@@ -509,6 +509,17 @@ def test_a_wrong_password_signs_nothing_and_keeps_the_opinion(year):
     assert not SignOff.objects.exists()
 
 
+def test_wrong_passwords_at_signing_lock_the_account_as_at_login(year):
+    card = finished(year)
+    password(year, "leader")
+    client = browser(year, "leader")
+    for _attempt in range(5):
+        client.post(address("scorecard_sign", card.pk), signing(card, password="wrong"))
+    answer = client.post(address("scorecard_sign", card.pk), signing(card))
+    assert answer.status_code in (403, 429)
+    assert not SignOff.objects.exists(), "the right password after five wrong ones waits like everybody's"
+
+
 def test_who_scored_does_not_sign(year):
     card = finished(year)
     grant(user=year.people["reviewer"], power=Power.SIGN, office=year.unit)

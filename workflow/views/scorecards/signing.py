@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -140,6 +140,11 @@ def signable(request: HttpRequest, card_id: int) -> tuple[Scorecard, Scope]:
     return card, scope
 
 
+def _is_signer(request: HttpRequest, password: str) -> bool:
+    """Whether it is this person's password. Asked as a login is, so that wrong tries count towards the same lock."""
+    return authenticate(request, username=request.user.get_username(), password=password) == request.user
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(request: HttpRequest, card_id: int) -> HttpResponse:
     """签批 of exactly what is shown, with the password once more."""
@@ -156,7 +161,7 @@ def sign(request: HttpRequest, card_id: int) -> HttpResponse:
                 at=timezone.now(),
                 revision=form.cleaned_data["revision"],
                 digest=form.cleaned_data["digest"],
-                password_ok=check_password(form.cleaned_data["password"], request.user.password),
+                password_ok=_is_signer(request, form.cleaned_data["password"]),
                 opinion=form.cleaned_data["opinion"],
             )
         except WrongPassword as refusal:
